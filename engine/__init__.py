@@ -1,0 +1,1 @@
+"""Tiergate's engine: the domain, its ports, the use cases and what wakes them."""

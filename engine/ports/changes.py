@@ -1,0 +1,113 @@
+"""ChangeControl: native change records and their approvals. It can ask and read; it cannot approve."""
+
+from datetime import datetime
+from typing import Protocol
+
+from engine.domain.change import ChangeSnapshot, ClaimResult, CloseCode, Membership
+from engine.domain.plan import ChangeDraft
+from engine.domain.refs import Account, ChangeRef, TicketRef
+from engine.ports.findings import Finding
+from engine.ports.paging import Cursor, Page
+
+
+class ChangeControl(Protocol):
+    """The change records of one system.
+
+    No method writes an approval row, a decision, the approval field, or approvers after submission.
+    """
+
+    @property
+    def system(self) -> str:
+        """The name that the configuration gave this system."""
+        ...
+
+    def find(self, correlation_id: str) -> ChangeRef | None:
+        """Return the change that carries this correlation id, compared on what was read back.
+
+        Raises:
+            InvalidAnswerError: More than one carries it.
+        """
+        ...
+
+    def open(self, draft: ChangeDraft) -> ChangeRef:
+        """Find by correlation id first; else create, in state New, with nobody asked yet.
+
+        Raises:
+            OutcomeUnknownError: The create got no answer; look by `find` for some minutes, never re-create.
+            DoesNotFitError: A text is longer than its native field.
+        """
+        ...
+
+    def submit(self, ref: ChangeRef, draft: ChangeDraft) -> None:
+        """Take the change to the state where the native chain asks its approvers; idempotent, read back.
+
+        Raises:
+            PlanChangedError: The fields read back are not the draft's.
+        """
+        ...
+
+    def snapshot(self, ref: ChangeRef) -> ChangeSnapshot:
+        """Return record, approval rows and history, read afresh in one go.
+
+        Raises:
+            RecordNotFoundError: The record is gone.
+        """
+        ...
+
+    def first_cursor(self) -> Cursor:
+        """Return the server's now."""
+        ...
+
+    def changed_since(self, cursor: Cursor, waiting: tuple[ChangeRef, ...]) -> Page[ChangeRef]:
+        """Return which of our changes, or their approval rows, changed; cost does not grow with `waiting`.
+
+        `waiting` lets a system whose index hides votes read a fixed, rotating few of them directly.
+        """
+        ...
+
+    def members(self, group_id: str) -> tuple[Membership, ...] | None:
+        """Return the group's members by the group's own id, read afresh; None when unreadable."""
+        ...
+
+    def claim(self, ref: ChangeRef, *, plan_digest: str, owner: str) -> ClaimResult:
+        """Claim this plan's implementation in the system of record: exactly one store in the world wins.
+
+        OURS: an earlier claim by the same `owner`, found again. LOST: somebody else's.
+        """
+        ...
+
+    def begin(self, ref: ChangeRef, *, at: datetime) -> None:
+        """Move the change to Implement with the actual start; read back.
+
+        Raises:
+            NotApprovedError: The system refused or ignored the move.
+        """
+        ...
+
+    def close(self, ref: ChangeRef, *, code: CloseCode, notes: str, at: datetime) -> None:
+        """Complete native tasks, move through Review to Closed with code, notes and actual end; read back."""
+        ...
+
+    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
+        """Cancel our own change; a change that a person ended already is left as it is."""
+        ...
+
+    def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:
+        """Add an internal note once."""
+        ...
+
+    def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
+        """Attach evidence once, by name."""
+        ...
+
+    def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
+        """Link the change to its ticket, also one of another system; idempotent."""
+        ...
+
+    def account(self) -> Account:
+        """Return our own account, as the system names it."""
+        ...
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return every finding, first of all: could this account approve, alone or by delegation?"""
+        ...
