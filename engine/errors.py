@@ -1,9 +1,11 @@
 """Every deliberate error, grouped by what the caller must do next.
 
 TiergateError
-├── TransientError              try later; nothing was decided: back off, the handling keeps its stage
+├── TransientError              try later; nothing was decided: back off, the handling keeps its
+stage
 │   ├── RateLimitedError            carries retry_after
-│   └── OutcomeUnknownError         a write got no answer: look for it by our key before anything else
+│   └── OutcomeUnknownError         a write got no answer: look for it by our key before anything
+else
 ├── PermanentError              trying again cannot help: park for a person, with the reason
 │   ├── AuthenticationError         stop polling that system, tell once
 │   ├── MissingRightError           the account may not: name the right

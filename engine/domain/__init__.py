@@ -1,1 +1,4 @@
-"""What Tiergate talks about: frozen dataclasses and enums, standard library only, no I/O and no clock."""
+"""What Tiergate talks about.
+
+Frozen dataclasses and enums, standard library only, no I/O and no clock.
+"""

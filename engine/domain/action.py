@@ -73,7 +73,8 @@ class Backout(StrEnum):
 class ActionSpec:
     """One action of the catalogue.
 
-    `may_repeat` says whether running it twice with the same effect key leaves the target as once would;
+    `may_repeat` says whether running it twice with the same effect key leaves the target as once
+    would;
     an action that may not is verified, never repeated, when its outcome is unknown.
     `inverse` names the action that takes it back, where one exists.
     """
@@ -108,7 +109,7 @@ class BoundTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundAction:
-    """An action whose subject and targets are resolved to stable ids at a named fulfilment system."""
+    """An action with subject and targets resolved to stable ids at a fulfilment system."""
 
     action: str
     version: int

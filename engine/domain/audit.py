@@ -11,8 +11,10 @@ GENESIS = "sha256:" + "0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """One row of a ticket's chain. `body` holds no personal text: such payloads stand beside the chain,
-    salted hashes of them in it, so that erasure leaves it verifiable.
+    """One row of a ticket's chain.
+
+    `body` holds no personal text: such payloads stand beside the chain, salted hashes of them in
+    it, so that erasure leaves it verifiable.
     """
 
     chain: str
@@ -50,7 +52,10 @@ def row_hash(
 
 
 def first_misfit(rows: tuple[AuditRow, ...]) -> AuditRow | None:
-    """Return the first row of one chain, in order of number, that does not fit; None when all do."""
+    """Return the first row of one chain, in order of number, that does not fit.
+
+    None when all do.
+    """
     previous = GENESIS
     for expected, row in enumerate(rows, start=1):
         content = row_hash(

@@ -39,7 +39,8 @@ class ApprovalState(StrEnum):
 class ChainState(StrEnum):
     """The approval chain in the change system's own terms, judged by the connector's pure mapping.
 
-    COMPLETE means: roll-up *and* state say so, for the current pass. BYPASSED: the record stands behind
+    COMPLETE means: roll-up *and* state say so, for the current pass. BYPASSED: the record stands
+    behind
     the approval without the chain having said yes (state moved by hand, a third transition).
     """
 
@@ -55,7 +56,8 @@ class ChainState(StrEnum):
 class ApprovalRow:
     """One approver's row of the current pass.
 
-    `set_by` is who wrote the decision (history, else sys_updated_by), None when nobody has or it cannot
+    `set_by` is who wrote the decision (history, else sys_updated_by), None when nobody has or it
+    cannot
     be told; `pass_id` names the pass (iteration, approval id) the row belongs to.
     """
 
@@ -71,8 +73,9 @@ class ApprovalRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldEdit:
-    """One edit of one field, from the record's native history; `field` in our words (`PlanText` names,
-    `state`, `approval`, `window`), else the vendor's name.
+    """One edit of one field, from the record's native history.
+
+    `field` in our words (`PlanText` names, `state`, `approval`, `window`), else the vendor's name.
     """
 
     field: str
@@ -90,7 +93,8 @@ class ChangeSnapshot:
         taken_at: By the change system's own clock.
         text: The plan fields as read back now.
         approvals: Rows of the current pass; superseded passes are left out.
-        history: Native edits, oldest first; None when the account cannot read them (gate stays shut).
+        history: Native edits, oldest first; None when the account cannot read them (gate stays
+            shut).
         moved_by: Who moved the record into its present state; None when it cannot be told.
         daemon: Our own account there.
     """

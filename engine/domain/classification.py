@@ -1,4 +1,7 @@
-"""The classifier's answer: per field, with confidence, the words it rests on, or a reason to abstain."""
+"""The classifier's answer.
+
+Per field, with confidence, the words it rests on, or a reason to abstain.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ class AbstainReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """One field's value with its confidence in 0..1 and the literal words of the ticket it rests on."""
+    """One field's value, its confidence in 0..1, and the ticket's literal words it rests on."""
 
     value: str
     confidence: float

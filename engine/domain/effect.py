@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class EffectPhase(StrEnum):
-    """Where an effect stands. A found INTENT of a dead attempt is verified, never run blindly again."""
+    """Where an effect stands.
+
+    A found INTENT of a dead attempt is verified, never run blindly again.
+    """
 
     INTENT = "intent"
     DONE = "done"
@@ -29,8 +32,10 @@ class EffectKind(StrEnum):
 class Effect:
     """One effect; `key` is unique for ever.
 
-    `owner`, `lease_until` and `fence` say who may fire and until when; `baseline` is what the target
-    looked like before (never a secret), so that verification and backout know what this run changed.
+    `owner`, `lease_until` and `fence` say who may fire and until when; `baseline` is what the
+    target
+    looked like before (never a secret), so that verification and backout know what this run
+    changed.
     """
 
     key: str
@@ -49,8 +54,11 @@ class Effect:
 
 
 def effect_key(*, installation: str, handling: str, plan_digest: str, kind: EffectKind) -> str:
-    """Return the one key of this effect: the same after every restart, different for any other plan."""
-    text = "\x1f".join((installation, handling, plan_digest, kind))
+    """Return the one key of this effect.
+
+    The same after every restart, different for any other plan.
+    """
+    text = f"{installation}\x1f{handling}\x1f{plan_digest}\x1f{kind}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

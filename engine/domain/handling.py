@@ -15,7 +15,10 @@ FLOW_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What we submitted for approval, as read back afterwards: the yardstick for every later edit."""
+    """What we submitted for approval, as read back afterwards.
+
+    The yardstick for every later edit.
+    """
 
     text: PlanText
     submitted_at: datetime

@@ -14,7 +14,8 @@ from engine.domain.refs import Account, TicketRef
 class Plan:
     """What will run, on what, for whom, why, until when: revised, never edited.
 
-    `requester` and `subject_person` are person keys with names; `ends_at` is the end of a time-boxed
+    `requester` and `subject_person` are person keys with names; `ends_at` is the end of a
+    time-boxed
     action, whose removal is part of this same plan.
     """
 
@@ -91,7 +92,10 @@ class PlanText:
     backout: str
 
     def fields(self) -> Mapping[str, str]:
-        """Return field name to text, in reading order; what was submitted is compared over these."""
+        """Return field name to text, in reading order.
+
+        What was submitted is compared over these.
+        """
         return {
             "short_description": self.short_description,
             "description": self.description,
@@ -104,7 +108,7 @@ class PlanText:
 
     @property
     def digest(self) -> str:
-        """Digest over the texts as they stand (line ends and outer blanks folded, as vendors do)."""
+        """Digest over the texts as they stand, with line ends and outer blanks folded."""
         return digest({name: fold(text) for name, text in self.fields().items()})
 
 
@@ -118,8 +122,10 @@ def fold(text: str) -> str:
 class ChangeDraft:
     """The content of a change before the remote system has numbered it.
 
-    `correlation_id` carries installation, ticket, attempt and revision; it is how the record is found
-    again. `native` are values for fields that decide who approves (risk, impact, group, category, ...).
+    `correlation_id` carries installation, ticket, attempt and revision; it is how the record is
+    found
+    again. `native` are values for fields that decide who approves (risk, impact, group, category,
+    ...).
     """
 
     correlation_id: str

@@ -193,7 +193,8 @@ TRANSITIONS: Mapping[Gate, Mapping[Stage, frozenset[Stage]]] = MappingProxyType(
 )
 """gate -> stage -> the stages that may follow; total over both enums.
 
-IMPLEMENTING follows READY where no approval is needed, and APPROVED where one is; nothing else leads there
+IMPLEMENTING follows READY where no approval is needed, and APPROVED where one is; nothing else
+leads there
 but the way back from PARKED, which `require_transition` ties to the stage that was parked.
 """
 
@@ -201,7 +202,9 @@ but the way back from PARKED, which `require_transition` ties to the stage that 
 def require_transition(
     gate: Gate, stage: Stage, to: Stage, *, parked_from: Stage | None = None
 ) -> None:
-    """Return if the table has the edge; a parked handling only resumes where it was parked, or ends.
+    """Return if the table has the edge.
+
+    A parked handling only resumes where it was parked, or ends.
 
     Raises:
         IllegalTransitionError: No such edge.

@@ -46,8 +46,10 @@ class Ticket:
     """A ticket at one version.
 
     Attributes:
-        version: The connector's token of this very version (ServiceNow sys_mod_count, Jira `updated`).
-        requester: Who asks. `creator`: whose session made the record. Equal accounts through an allowed
+        version: The connector's token of this very version (ServiceNow sys_mod_count, Jira
+            `updated`).
+        requester: Who asks. `creator`: whose session made the record. Equal accounts through an
+            allowed
             channel are what "authenticated" means.
         subject: The account the record itself says it is for (requested_for), else None.
         channel: The vendor's own word for how it came (`self-service`, `portal`, `email`, `phone`).

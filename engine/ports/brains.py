@@ -1,4 +1,7 @@
-"""Classifier and TierPolicy: what a ticket asks for, and what the tier map says of it. Both pure."""
+"""Classifier and TierPolicy: what a ticket asks for, and what the tier map says of it.
+
+Both pure.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +13,10 @@ from engine.ports.rendering import PlanContext, TemplateFacts
 
 
 class Classifier(Protocol):
-    """Names an intent from the closed catalogue, or abstains with a reason. Deterministic; no tools."""
+    """Names an intent from the closed catalogue, or abstains with a reason.
+
+    Deterministic; no tools.
+    """
 
     @property
     def model(self) -> str:
@@ -47,8 +53,10 @@ class PlanRenderer(Protocol):
     """Renders plans, notes and mails from the admin's template files, sandboxed."""
 
     def render_plan(self, plan: Plan, context: PlanContext) -> PlanText:
-        """Return the texts that approvers read: plain language first, exact parameters and digest after,
-        the requester's own words last, capped, escaped, in one marked quote.
+        """Return the texts that approvers read.
+
+        Plain language first, exact parameters and digest after, the requester's own words last,
+        capped, escaped, in one marked quote.
 
         Raises:
             DoesNotFitError: A text is longer than approvers' fields hold.

@@ -1,4 +1,7 @@
-"""ChangeControl: native change records and their approvals. It can ask and read; it cannot approve."""
+"""ChangeControl: native change records and their approvals.
+
+It can ask and read; it cannot approve.
+"""
 
 from datetime import datetime
 from typing import Protocol
@@ -33,13 +36,16 @@ class ChangeControl(Protocol):
         """Find by correlation id first; else create, in state New, with nobody asked yet.
 
         Raises:
-            OutcomeUnknownError: The create got no answer; look by `find` for some minutes, never re-create.
+            OutcomeUnknownError: The create got no answer; look by `find` for some minutes, never
+            re-create.
             DoesNotFitError: A text is longer than its native field.
         """
         ...
 
     def submit(self, ref: ChangeRef, draft: ChangeDraft) -> None:
-        """Take the change to the state where the native chain asks its approvers; idempotent, read back.
+        """Take the change to the state where the native chain asks its approvers.
+
+        Idempotent, read back.
 
         Raises:
             PlanChangedError: The fields read back are not the draft's.
@@ -59,7 +65,9 @@ class ChangeControl(Protocol):
         ...
 
     def changed_since(self, cursor: Cursor, waiting: tuple[ChangeRef, ...]) -> Page[ChangeRef]:
-        """Return which of our changes, or their approval rows, changed; cost does not grow with `waiting`.
+        """Return which of our changes, or their approval rows, changed.
+
+        Cost does not grow with `waiting`.
 
         `waiting` lets a system whose index hides votes read a fixed, rotating few of them directly.
         """
@@ -70,7 +78,9 @@ class ChangeControl(Protocol):
         ...
 
     def claim(self, ref: ChangeRef, *, plan_digest: str, owner: str) -> ClaimResult:
-        """Claim this plan's implementation in the system of record: exactly one store in the world wins.
+        """Claim this plan's implementation in the system of record.
+
+        Exactly one store in the world wins.
 
         OURS: an earlier claim by the same `owner`, found again. LOST: somebody else's.
         """
@@ -85,7 +95,10 @@ class ChangeControl(Protocol):
         ...
 
     def close(self, ref: ChangeRef, *, code: CloseCode, notes: str, at: datetime) -> None:
-        """Complete native tasks, move through Review to Closed with code, notes and actual end; read back."""
+        """Complete native tasks, move through Review to Closed with code, notes and actual end.
+
+        Read back.
+        """
         ...
 
     def cancel(self, ref: ChangeRef, *, reason: str) -> None:
@@ -109,5 +122,8 @@ class ChangeControl(Protocol):
         ...
 
     def check(self) -> tuple[Finding, ...]:
-        """Return every finding, first of all: could this account approve, alone or by delegation?"""
+        """Return every finding, first of all.
+
+        Could this account approve, alone or by delegation?
+        """
         ...

@@ -17,7 +17,8 @@ from engine.ports.paging import Cursor, Page
 class DeskAnswer:
     """An agent's native answer to a plan at the desk gate, newest last.
 
-    `answer` is one of accept, wrong_action, wrong_person, do_it_myself; `code` the plan's short code as
+    `answer` is one of accept, wrong_action, wrong_person, do_it_myself; `code` the plan's short
+    code as
     the agent wrote it ("" where the site's way of accepting carries none).
     """
 
@@ -48,10 +49,14 @@ class TicketDesk(Protocol):
         ...
 
     def changed_since(self, source: str, cursor: Cursor) -> Page[Ticket]:
-        """Return the next page of tickets changed after `cursor`, in order of (time, id), server time.
+        """Return the next page of tickets changed after `cursor`.
 
-        Nothing is lost at equal timestamps, late commits within the overlap, hidden rows or shifted pages;
-        a ticket may come again (the caller knows versions). An answer that is truncated, anonymous, not
+        In order of (time, id), server time.
+
+        Nothing is lost at equal timestamps, late commits within the overlap, hidden rows or
+        shifted pages;
+        a ticket may come again (the caller knows versions). An answer that is truncated,
+        anonymous, not
         JSON or short of the announced count without explanation is an error, never an empty page.
         """
         ...
@@ -67,9 +72,12 @@ class TicketDesk(Protocol):
     def write_fields(
         self, ticket: Ticket, values: Mapping[TicketField, str]
     ) -> Mapping[TicketField, str]:
-        """Write those `values` whose field no person has set; return what was written (names by id or name).
+        """Write those `values` whose field no person has set.
 
-        A field in `ticket.edited`, or that differs now from `ticket.fields` and is not configured as
+        Return what was written (names by id or name).
+
+        A field in `ticket.edited`, or that differs now from `ticket.fields` and is not configured
+        as
         `unset`, is left alone.
         """
         ...
@@ -79,32 +87,47 @@ class TicketDesk(Protocol):
         ...
 
     def add_comment(self, ref: TicketRef, text: str, *, marker: str) -> None:
-        """Add a requester-visible comment once. Only texts from configured templates may come here."""
+        """Add a requester-visible comment once.
+
+        Only texts from configured templates may come here.
+        """
         ...
 
     def put_on_hold(self, ticket: Ticket, change: ChangeRef) -> None:
-        """Show natively that the ticket waits for `change` (On Hold "Awaiting Change" with `rfc`; a JSM
-        waiting status) and link the two. Idempotent; read back.
+        """Show natively that the ticket waits for `change` (On Hold "Awaiting Change" with `rfc`.
+
+        A JSM waiting status) and link the two. Idempotent; read back.
         """
         ...
 
     def take_off_hold(self, ref: TicketRef, to: TicketState) -> None:
-        """Restore the ticket from our own hold to `to`; leaves it alone if a person moved it meanwhile."""
+        """Restore the ticket from our own hold to `to`.
+
+        Leaves it alone if a person moved it meanwhile.
+        """
         ...
 
     def resolve(self, ref: TicketRef, text: str) -> None:
-        """Resolve the ticket with an internal-safe text, complete its native task where the flow made one.
+        """Resolve the ticket with an internal-safe text.
+
+        Complete its native task where the flow made one.
 
         A ticket that a person closed already is left alone.
         """
         ...
 
     def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
-        """Ask the desk natively to accept `plan` on the ticket (internal note, state or JSM approval)."""
+        """Ask the desk natively to accept `plan` on the ticket (internal note.
+
+        State or JSM approval).
+        """
         ...
 
     def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return agents' answers since then, read from native records whose authors cannot be forged."""
+        """Return agents' answers since then.
+
+        Read from native records whose authors cannot be forged.
+        """
         ...
 
     def history(self, ref: TicketRef) -> tuple[FieldEdit, ...] | None:
@@ -120,7 +143,10 @@ class TicketDesk(Protocol):
         ...
 
     def open_fault(self, title: str, text: str, *, marker: str) -> None:
-        """Open, or update, the one incident for a fault of the daemon itself, in the configured queue."""
+        """Open.
+
+        Or update, the one incident for a fault of the daemon itself, in the configured queue.
+        """
         ...
 
     def close_fault(self, text: str, *, marker: str) -> None:

@@ -5,7 +5,10 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """UNSAFE: `run` refuses the gate or the system. FAULT: the system is not polled. WARNING: said only."""
+    """UNSAFE: `run` refuses the gate or the system.
+
+    FAULT: the system is not polled. WARNING: said only.
+    """
 
     UNSAFE = "unsafe"
     FAULT = "fault"

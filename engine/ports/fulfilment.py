@@ -22,7 +22,10 @@ class Secret:
 
 
 class Fulfiller(Protocol):
-    """Actions at one target system. The connector itself refuses protected subjects, whatever a map says."""
+    """Actions at one target system.
+
+    The connector itself refuses protected subjects, whatever a map says.
+    """
 
     @property
     def system(self) -> str:
@@ -38,12 +41,16 @@ class Fulfiller(Protocol):
 
         Raises:
             ProtectedSubjectError: Subject or target is protected (adminCount, our own, configured).
-            PreconditionError: A parameter names nothing, or more than one thing, or the precondition fails.
+            PreconditionError: A parameter names nothing, or more than one thing, or the
+            precondition fails.
         """
         ...
 
     def baseline(self, bound: BoundAction) -> Mapping[str, str]:
-        """Return what the target looks like before, as far as verification and backout need it; no secret."""
+        """Return what the target looks like before, as far as verification and backout need it.
+
+        No secret.
+        """
         ...
 
     def implement(
@@ -70,7 +77,10 @@ class Fulfiller(Protocol):
         ...
 
     def secret(self, bound: BoundAction, *, key: str) -> Secret | None:
-        """Return the secret this action set, derived again from the key; None for actions without one."""
+        """Return the secret this action set, derived again from the key.
+
+        None for actions without one.
+        """
         ...
 
     def delivery_address(

@@ -9,7 +9,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """The position of a sweep, by the remote system's clock: everything up to (`at`, `id`) was seen.
+    """The position of a sweep, by the remote system's clock.
+
+    Everything up to (`at`, `id`) was seen.
 
     `horizon` is the fixed upper end of the sweep in progress, None between sweeps; `opaque` is the
     connector's own continuation (a page token), "" when there is none.
@@ -27,7 +29,8 @@ class Page(Generic[T]):
 
     Attributes:
         items: May be empty although more follows (rows hidden by the vendor's access rules).
-        broken: Records that could not be read, as (id, why): each parks its own ticket and nobody else's.
+        broken: Records that could not be read, as (id, why): each parks its own ticket and nobody
+            else's.
         is_last: The sweep reached its horizon; the next call starts the next sweep, with overlap.
         hidden: Rows the vendor counted but did not show.
         server_now: The remote system's own clock when the page was made.

@@ -1,4 +1,7 @@
-"""Store: the rows of our handling, in transactions; the unique keys that enforce what the code promises."""
+"""Store: the rows of our handling, in transactions.
+
+The unique keys that enforce what the code promises.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -40,11 +43,17 @@ class PollHealth:
 
 
 class UnitOfWork(Protocol):
-    """One transaction (SQLite: BEGIN IMMEDIATE). Everything in it becomes true at commit, or nothing."""
+    """One transaction (SQLite: BEGIN IMMEDIATE).
+
+    Everything in it becomes true at commit, or nothing.
+    """
 
     # --- intake
     def cursor(self, source: str) -> Cursor | None:
-        """Return the stored cursor of a source (tickets: `system/source`, changes: `system#changes`)."""
+        """Return the stored cursor of a source (tickets.
+
+        `system/source`, changes: `system#changes`).
+        """
         ...
 
     def save_cursor(self, source: str, cursor: Cursor) -> None:
@@ -73,7 +82,10 @@ class UnitOfWork(Protocol):
 
     # --- handlings
     def start(self, ticket: TicketRef, *, at: datetime, actor: str) -> Handling | None:
-        """Start a handling at INGESTED with its first audit row; None when one is live (unique key)."""
+        """Start a handling at INGESTED with its first audit row.
+
+        None when one is live (unique key).
+        """
         ...
 
     def handling(self, handling_id: str) -> Handling:
@@ -103,11 +115,14 @@ class UnitOfWork(Protocol):
         at: datetime,
         actor: str = "tiergate",
         evidence: Mapping[str, JSON] | None = None,
-        **changes: Any,
+        **changes: Any,  # noqa: ANN401  any field of Handling, typed there
     ) -> Handling:
-        """Move the handling: the only writer of `stage`. Writes its audit row in the same transaction.
+        """Move the handling: the only writer of `stage`.
 
-        `changes` are other fields of `Handling` to replace (plan, change, wake_at, ...). `to` may equal
+        Writes its audit row in the same transaction.
+
+        `changes` are other fields of `Handling` to replace (plan, change, wake_at, ...). `to` may
+        equal
         the present stage only if nothing but `changes` happens and an audit row is wanted.
 
         Raises:
@@ -116,8 +131,11 @@ class UnitOfWork(Protocol):
         """
         ...
 
-    def touch(self, handling: Handling, *, at: datetime, **changes: Any) -> Handling:
-        """Replace fields that are no step (wake_at, attempts); no stage, no audit row; compare-and-set."""
+    def touch(self, handling: Handling, *, at: datetime, **changes: Any) -> Handling:  # noqa: ANN401  as above
+        """Replace fields that are no step (wake_at, attempts).
+
+        No stage, no audit row; compare-and-set.
+        """
         ...
 
     def due(self, now: datetime, *, limit: int) -> tuple[str, ...]:
@@ -158,7 +176,10 @@ class UnitOfWork(Protocol):
         ...
 
     def count_effects(self, *, action: str, since: datetime, subject: str | None = None) -> int:
-        """Return how many effects of `action` began since then (for one subject's stable id, or all)."""
+        """Return how many effects of `action` began since then (for one subject's stable id.
+
+        Or all).
+        """
         ...
 
     # --- governance
@@ -184,7 +205,10 @@ class UnitOfWork(Protocol):
         body: Mapping[str, JSON],
         private: Mapping[str, str] | None = None,
     ) -> AuditRow:
-        """Append an audit row; `private` texts stand beside the chain, salted hashes of them in it."""
+        """Append an audit row.
+
+        `private` texts stand beside the chain, salted hashes of them in it.
+        """
         ...
 
     def audit(self, chain: str) -> tuple[AuditRow, ...]:
@@ -221,5 +245,8 @@ class Store(Protocol):
     """Opens transactions."""
 
     def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """Return a transaction that commits when left without an error, and rolls back otherwise."""
+        """Return a transaction that commits when left without an error.
+
+        And rolls back otherwise.
+        """
         ...
