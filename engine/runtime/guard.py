@@ -1,0 +1,63 @@
+"""The last line of defence: nothing that one ticket does stops the daemon or another ticket."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from engine.errors import TiergateError
+
+T = TypeVar("T")
+_log = structlog.stdlib.get_logger("tiergate.runtime")
+
+
+class Guard:
+    """Runs one piece of work; logs a failure once when it begins and once when it ends."""
+
+    def __init__(
+        self, on_fault: Callable[[str, str], None], on_mended: Callable[[str], None]
+    ) -> None:
+        """Take what to do when work begins to fail (name, why), and when it works again."""
+        self._on_fault = on_fault
+        self._on_mended = on_mended
+        self._failing: dict[str, str] = {}
+
+    def run(self, name: str, work: Callable[[], T]) -> T | None:
+        """Return what `work` returns, or None after a failure, which is logged and told once.
+
+        A deliberate error is told by its own sentence; any other by its kind alone, because its
+        text may hold what a ticket or a server wrote. The traceback goes to the debug log.
+        """
+        try:
+            result = work()
+        except TiergateError as error:
+            self._failed(name, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  the one broad catch: keeps the daemon alive
+            _log.debug("unexpected", work=name, exc_info=True)
+            self._failed(name, f"unexpected {type(error).__name__}, see the log")
+        else:
+            self._worked(name)
+            return result
+        return None
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """The names of failing work and why, as of now."""
+        return dict(self._failing)
+
+    def forget(self, name: str) -> str:
+        """Drop a failure that was dealt with, and return why it was; "" when there is none."""
+        return self._failing.pop(name, "")
+
+    def _failed(self, name: str, why: str) -> None:
+        if name in self._failing:
+            self._failing[name] = why
+            return
+        self._failing[name] = why
+        _log.error("failing", work=name, why=why)
+        self._on_fault(name, why)
+
+    def _worked(self, name: str) -> None:
+        if self._failing.pop(name, None) is not None:
+            _log.info("working_again", work=name)
+            self._on_mended(name)
