@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -64,6 +64,11 @@ class Work(Protocol):
         ...
 
 
+def _interval(every: timedelta) -> IntervalTrigger:
+    # APScheduler takes fractions of a second; only its annotation says int.
+    return IntervalTrigger(seconds=cast("int", every.total_seconds()))
+
+
 class EmbeddedRuntime:
     """Runs the daemon in this process until `stop`."""
 
@@ -91,7 +96,7 @@ class EmbeddedRuntime:
         for duty in self._work.duties():
             scheduler.add_job(
                 self._duty,
-                IntervalTrigger(seconds=duty.every.total_seconds()),
+                _interval(duty.every),
                 args=[duty],
                 id=duty.name,
                 next_run_time=self._clock.now(),
@@ -101,7 +106,7 @@ class EmbeddedRuntime:
             )
         scheduler.add_job(
             self._sweep,
-            IntervalTrigger(seconds=_SWEEP.total_seconds()),
+            _interval(_SWEEP),
             id="sweep",
             next_run_time=self._clock.now(),
             max_instances=1,
