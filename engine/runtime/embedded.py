@@ -16,6 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from engine.ports.clock import Clock
 from engine.runtime.guard import Guard
+from engine.runtime.notify import notify
 from engine.runtime.pool import AdvancePool
 
 _log = structlog.stdlib.get_logger("tiergate.runtime")
@@ -91,7 +92,13 @@ class EmbeddedRuntime:
         return self._guard.failing
 
     def run(self) -> None:
-        """Poll and advance until `stop`; running steps are finished, nothing is left half done."""
+        """Poll and advance until `stop`; running steps are finished, nothing is left half done.
+
+        The service manager is told READY when every duty was done, or failed, once.
+        """
+        for duty in self._work.duties():
+            self._duty(duty)
+        notify("READY=1")
         scheduler = BackgroundScheduler(timezone="UTC")
         for duty in self._work.duties():
             scheduler.add_job(
@@ -99,7 +106,6 @@ class EmbeddedRuntime:
                 _interval(duty.every),
                 args=[duty],
                 id=duty.name,
-                next_run_time=self._clock.now(),
                 max_instances=1,
                 coalesce=True,
                 misfire_grace_time=None,
@@ -118,6 +124,7 @@ class EmbeddedRuntime:
         try:
             self._stop.wait()
         finally:
+            notify("STOPPING=1")
             scheduler.shutdown(wait=True)
             self.pool.stop()
             _log.info("stopped")

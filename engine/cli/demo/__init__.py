@@ -1,0 +1,1 @@
+"""`tiergate demo`: everything on loopback, with people of its own in another process."""
