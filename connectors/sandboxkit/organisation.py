@@ -50,6 +50,11 @@ class Account:
     jira: str
 
     @property
+    def mail(self) -> str:
+        """Return the address at the organisation."""
+        return f"{self.uid}@example.com"
+
+    @property
     def password(self) -> str:
         """Return the password that the account has in every sandbox."""
         return f"{self.uid}-pw"
