@@ -1,4 +1,4 @@
-"""How the demo's people use the vendors' native APIs: with accounts of their own, and nothing of ours."""
+"""How the demo's people use the vendors' native APIs: accounts of their own, nothing of ours."""
 
 import re
 from collections.abc import Mapping
@@ -81,6 +81,12 @@ class Session:
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401  a JSON document
+        """Return the answer's JSON.
+
+        Raises:
+            TransientError: No answer.
+            InvalidAnswerError: A refusal.
+        """
         try:
             answer = self._http.request(
                 method,
@@ -106,7 +112,7 @@ class ServiceNowDoor:
     _CATALOG_ITEM = "29a39e830a0a0b27007d1e200ad52253"
 
     def __init__(self, url: str, organisation: Organisation, *, reader: str, daemon: str) -> None:
-        """Take the sandbox, the uid of an account that may read everything, and the daemon's uid."""
+        """Take the sandbox, the uid of one who may read everything, and the daemon's uid."""
         self._session = Session(url)
         self._people = {person.uid: person for person in organisation.people}
         self._reader = reader

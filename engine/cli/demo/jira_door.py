@@ -19,7 +19,7 @@ class JiraDoor:
     """Jira Service Management (project ITH) and plain Jira (project OPS) as people use them."""
 
     def __init__(self, url: str, organisation: Organisation, *, reader: str, daemon: str) -> None:
-        """Take the sandbox, the uid of an account that may read everything, and the daemon's uid."""
+        """Take the sandbox, the uid of one who may read everything, and the daemon's uid."""
         self._session = Session(url)
         self._logins = {
             person.uid: (person.mail, person.password) for person in organisation.people
