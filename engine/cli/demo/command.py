@@ -1,4 +1,4 @@
-"""`tiergate demo`: sandboxes, directory, mail sink and daemon on loopback, and the story as it happens."""
+"""`tiergate demo`: everything on loopback, and the story as it happens."""
 
 import json
 import shutil
@@ -21,6 +21,7 @@ _START = 60.0
 
 
 def demo(
+    *,
     unattended: Annotated[
         bool,
         typer.Option(
@@ -127,9 +128,8 @@ def _tell_how_to_approve(world: dict[str, Any], *, is_unattended: bool) -> None:
     say("or with curl   (take the row's sys_id from the first answer)")
     login = f"-u {approver['username']}:{approver['password']}"
     rows = f"{servicenow}/api/now/table/sysapproval_approver"
-    say(
-        f"  curl -s {login} '{rows}?sysparm_query=state=requested^approver.user_name={approver['username']}'"
-    )
+    query = f"sysparm_query=state=requested^approver.user_name={approver['username']}"
+    say(f"  curl -s {login} '{rows}?{query}'")
     say(f"  curl -s {login} -X PATCH -H 'Content-Type: application/json' \\")
     say(f'    -d \'{{"state":"approved"}}\' {rows}/SYS_ID')
     say("Ctrl-C ends everything")

@@ -1,4 +1,4 @@
-"""The demo's own configuration files: the same two that an admin edits, with everything on loopback."""
+"""The demo's own configuration: the same two files that an admin edits."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 
 def write_files(folder: Path, world: Mapping[str, Any]) -> Path:
-    """Write `tiergate.yaml`, `tiers.yaml` and the secrets they refer to; return the first one's path."""
+    """Write `tiergate.yaml`, `tiers.yaml` and their secrets; return the first one's path."""
     secrets = folder / "credentials"
     secrets.mkdir(mode=0o700)
     for name, value in {
