@@ -197,6 +197,9 @@ class HTTPSession(requests.Session):
     takes no proxy or credentials from the environment, follows no redirect, always has time-outs
     and a deadline, bounds and paces its requests, and raises errors of `engine.errors` only. Safe
     to share between threads. It never retries; see `with_retry`.
+
+    `inspect` checks successful answers further; `explain` returns a vendor's own sentence for a
+    refusal, which must hold no secret and no ticket text.
     """
 
     def __init__(
@@ -208,6 +211,7 @@ class HTTPSession(requests.Session):
         auth: AuthBase | None = None,
         verify: bool | str = True,
         inspect: Inspection | None = None,
+        explain: Callable[[requests.Response], str] = lambda _: "",
     ) -> None:
         super().__init__()
         self.name = name
@@ -215,6 +219,7 @@ class HTTPSession(requests.Session):
         self.pacer = Pacer(self.limits.concurrency)
         self._clock = clock
         self._inspect = inspect
+        self._explain = explain
         self.auth = auth
         self.verify = verify
         self.trust_env = False
@@ -248,7 +253,12 @@ class HTTPSession(requests.Session):
                 if renewable.renew(again):
                     response = self._exchange(what, again, kwargs)
         try:
-            raise_for_outcome(what, response, now=server_time(response.headers) or self._now())
+            raise_for_outcome(
+                what,
+                response,
+                now=server_time(response.headers) or self._now(),
+                detail="" if response.ok else self._explain(response),
+            )
             if self._inspect is not None:
                 self._inspect(what, response)
         except RateLimitedError as refused:
