@@ -42,6 +42,15 @@ class PollHealth:
     hidden: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCount:
+    """How many handlings stand at a stage, and when the oldest of them came there."""
+
+    stage: Stage
+    count: int
+    oldest_at: datetime
+
+
 class UnitOfWork(Protocol):
     """One transaction (SQLite: BEGIN IMMEDIATE).
 
@@ -140,6 +149,14 @@ class UnitOfWork(Protocol):
 
     def due(self, now: datetime, *, limit: int) -> tuple[str, ...]:
         """Return ids of handlings whose `wake_at` has come, oldest first."""
+        ...
+
+    def next_wake(self, stages: Sequence[Stage]) -> datetime | None:
+        """Return the earliest `wake_at` of handlings at these stages; None without one."""
+        ...
+
+    def stage_counts(self) -> tuple[StageCount, ...]:
+        """Return how many handlings stand at each stage, only stages that have any."""
         ...
 
     def waiting(self, system: str) -> tuple[Handling, ...]:
