@@ -1,0 +1,117 @@
+"""How a database is opened: the same guarantees from SQLite and PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from engine.errors import ConfigurationError, TransientError
+
+BUSY_SECONDS = 30
+_READING = "tiergate_reading"
+
+
+def connect(url: str) -> Engine:
+    """Return the engine for `sqlite:///PATH` or `postgresql://...`; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: Another database, or no URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise ConfigurationError("store: this is no database URL") from exc
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed)
+        case "postgresql":
+            return _postgresql(parsed)
+        case other:
+            raise ConfigurationError(f"store: {other!r} is neither sqlite nor postgresql")
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("store: SQLite needs a file; what is in memory survives no crash")
+    path = Path(url.database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite's own default is readable by everybody; its journals take the mode of the file.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=8,
+        hide_parameters=True,
+    )
+
+    def prepare(connection: Any, record: object) -> None:  # noqa: ANN401  the driver's own class
+        del record
+        # The driver must not begin by itself: it would begin deferred, and fail on the first write.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Connection) -> None:
+        is_reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=8,
+        pool_pre_ping=True,
+        hide_parameters=True,  # errors are logged, and parameters hold people's texts
+        connect_args={"connect_timeout": 10, "application_name": "tiergate"},
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Open a writing transaction; commit when left without an error, roll back otherwise.
+
+    Raises:
+        TransientError: The database is locked, unreachable, or chose this transaction to give way.
+    """
+    with _translated(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a reading transaction that sees one instant and holds off no writer.
+
+    Raises:
+        TransientError: As for `transaction`.
+    """
+    with _translated(), engine.connect() as opened:
+        connection = opened.execution_options(**{_READING: True})
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as exc:
+        raise TransientError("store: no free connection") from exc
+    except OperationalError as exc:
+        # Locked, unreachable, deadlock, serialisation, disk full: the same call may succeed later.
+        # The driver's words, not the statement: that one carries the row's texts.
+        raise TransientError(f"store: {type(exc.orig).__name__}") from exc
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise TransientError("store: the connection was lost") from exc
+        raise

@@ -1,0 +1,138 @@
+"""The store: opens the database, hands out transactions, seals and verifies the audit chains."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from engine.domain.audit import AuditRow
+from engine.domain.canonical import JSON
+from engine.errors import ChainBrokenError, ConfigurationError
+from engine.store import export, verification
+from engine.store.database import connect, snapshot, transaction
+from engine.store.keys import KEY_FILE, SigningKey, load_or_create
+from engine.store.migrate import upgrade
+from engine.store.seal import Head, Seal
+from engine.store.sealing import seal_heads
+from engine.store.unit_of_work import SQLUnitOfWork
+
+WITNESS_FILE = "audit-seals.jsonl"
+"""Every seal as a line, outside the database: what a cut tail or a restored backup is held to."""
+
+_KEY_SETTING = "audit.key"
+
+
+class SQLStore:
+    """The port's `Store`, and what governance asks of the audit chains."""
+
+    def __init__(self, engine: Engine, *, key: SigningKey, data_dir: Path) -> None:
+        """Take an engine whose schema is up to date."""
+        self._engine = engine
+        self._key = key
+        self._witness = data_dir / WITNESS_FILE
+
+    @property
+    def public_key(self) -> bytes:
+        """The raw Ed25519 public key that seals and exports are checked with."""
+        return self._key.public
+
+    @contextmanager
+    def begin(self) -> Iterator[SQLUnitOfWork]:
+        """Open a transaction that commits when left without an error, and rolls back otherwise.
+
+        Raises:
+            TransientError: The database is locked or unreachable; nothing was written.
+        """
+        with transaction(self._engine) as connection:
+            yield SQLUnitOfWork(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SQLUnitOfWork]:
+        """Open a view of one instant for commands that only show; it holds off no writer."""
+        with snapshot(self._engine) as connection:
+            yield SQLUnitOfWork(connection)
+
+    def seal(self, at: datetime) -> Seal | None:
+        """Seal what was appended since the last seal; None when nothing was. Call it often.
+
+        The seal is committed before it is noted outside the database: a crash between the two
+        leaves a seal without its note, never a note without its seal.
+        """
+        with transaction(self._engine) as connection:
+            made = seal_heads(connection, self._key, at=at)
+        if made is not None:
+            line = json.dumps(made.document(), separators=(",", ":")) + "\n"
+            descriptor = os.open(self._witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        return made
+
+    def verify(self, chain: str | None = None) -> verification.Misfit | None:
+        """Return the first row that does not fit, of one chain or of everything; None: all fits."""
+        # Read before the snapshot: a seal noted here is in the database that we look at then.
+        witness = self._noted()
+        with snapshot(self._engine) as connection:
+            return verification.verify(connection, self._key.public, chain=chain, witness=witness)
+
+    def export(self, chain: str, *, at: datetime) -> dict[str, JSON]:
+        """Return one chain with everything about it, sealed and signed; see `verify_export`.
+
+        Raises:
+            RecordNotFoundError: No such chain.
+        """
+        while self.seal(at) is not None:
+            pass
+        with snapshot(self._engine) as connection:
+            return export.export(connection, self._key, chain, at=at)
+
+    def erase(self, chain: str, *, at: datetime, actor: str, why: str) -> AuditRow:
+        """Remove every personal text of one ticket; see `ErasureRows.erase`."""
+        with self.begin() as unit:
+            return unit.erase(chain, at=at, actor=actor, why=why)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _noted(self) -> Head | None:
+        if not self._witness.exists():
+            return None
+        # A line without its end was cut by a crash while it was written.
+        lines = [line for line in self._witness.read_bytes().split(b"\n")[:-1] if line]
+        if not lines:
+            return None
+        try:
+            last = json.loads(lines[-1])
+            return Head(chain=verification.SEALS, number=last["number"], hash=last["hash"])
+        except (ValueError, KeyError, TypeError) as exc:
+            raise ChainBrokenError(f"{self._witness}: the last line is no seal") from exc
+
+
+def open_store(url: str, *, data_dir: Path) -> SQLStore:
+    """Open the database, migrate it, and make the signing key at the first start.
+
+    Raises:
+        ConfigurationError: No usable URL, a newer schema, or a key that is not this database's.
+        TransientError: The database cannot be reached.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = connect(url)
+    upgrade(engine)
+    key = load_or_create(data_dir)
+    store = SQLStore(engine, key=key, data_dir=data_dir)
+    with store.begin() as unit:
+        known = unit.setting(_KEY_SETTING)
+        if known is None:
+            unit.save_setting(_KEY_SETTING, key.fingerprint)
+        elif known != key.fingerprint:
+            raise ConfigurationError(
+                f"{data_dir / KEY_FILE}: the audit chains were sealed with another key ({known});"
+                " bring that file back, also to every daemon of a cluster"
+            )
+    return store
