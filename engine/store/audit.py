@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
@@ -38,7 +39,7 @@ def private_hash(salt: str, text: str) -> str:
     return "hmac-sha256:" + hmac.new(bytes.fromhex(salt), message, hashlib.sha256).hexdigest()
 
 
-def audit_row(row: "Row[tuple[str, int, datetime, str, str, str, str, str]]") -> AuditRow:
+def audit_row(row: Row[*tuple[Any, ...]]) -> AuditRow:
     """Return the row as it stands in the database, without any check."""
     return AuditRow(
         chain=row.chain,

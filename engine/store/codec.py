@@ -10,7 +10,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -38,7 +38,8 @@ def encode(value: object) -> dict[str, Any]:
         InvalidAnswerError: A field holds a value of another type than it declares.
         TypeError: The type, or one it is made of, has no codec.
     """
-    document: dict[str, Any] = _codec(type(value)).encode(value, type(value).__name__)
+    kind: Any = type(value)
+    document: dict[str, Any] = _codec(kind).encode(value, type(value).__name__)
     return document
 
 
@@ -49,7 +50,8 @@ def decode(kind: type[T], document: object) -> T:
         UnmappedValueError: An enum has no such member.
         InvalidAnswerError: A field is unknown, missing without a default, or of another type.
     """
-    value: T = _codec(kind).decode(document, kind.__name__)
+    annotation: Any = kind
+    value: T = _codec(annotation).decode(document, kind.__name__)
     return value
 
 
@@ -68,7 +70,7 @@ def loads(kind: type[T], text: str) -> T:
 
 
 @cache
-def _codec(kind: Hashable) -> _Codec:
+def _codec(kind: Any) -> _Codec:  # noqa: ANN401  annotations: types, unions and aliases alike
     if kind in _PLAIN:
         return _PLAIN[kind]
     origin = typing.get_origin(kind)

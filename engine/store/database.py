@@ -1,7 +1,7 @@
 """How a database is opened: the same guarantees from SQLite and PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def _postgresql(url: URL) -> Engine:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine) -> Generator[Connection]:
     """Open a writing transaction; commit when left without an error, roll back otherwise.
 
     Raises:
@@ -87,7 +87,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> Generator[Connection]:
     """Open a reading transaction that sees one instant and holds off no writer.
 
     Raises:
@@ -102,7 +102,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     try:
         yield
     except PoolTimeoutError as exc:

@@ -115,7 +115,8 @@ def _read_row(chain: str, row: Mapping[str, Any]) -> AuditRow:
 
 
 def _read_seal(document: Mapping[str, Any]) -> Seal:
-    return Seal(**{**document, "at": datetime.fromisoformat(document["at"])})
+    content: dict[str, Any] = {**document, "at": datetime.fromisoformat(document["at"])}
+    return Seal(**content)
 
 
 def _seals(connection: Connection, chain: str) -> Sequence[JSON]:

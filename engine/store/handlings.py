@@ -19,6 +19,7 @@ from engine.errors import (
     LeaseLostError,
     RecordNotFoundError,
 )
+from engine.ports.store import StageCount
 from engine.store import codec
 from engine.store.audit import AuditRows, chain_of
 from engine.store.tables import CHANGE, HANDLING, TICKET, utc
@@ -59,6 +60,7 @@ class HandlingRows(AuditRows):
             "ticket_id": ticket.id,
             "attempt": attempt,
             "created_at": at,
+            "stage_at": at,
         }
         if not self._insert_new(HANDLING, values):
             return None
@@ -183,6 +185,24 @@ class HandlingRows(AuditRows):
         )
         return tuple(self._connection.scalars(query))
 
+    def next_wake(self, stages: Sequence[Stage]) -> datetime | None:
+        """Return the earliest `wake_at` of handlings at these stages; None without one."""
+        names = [str(stage) for stage in stages]
+        query = select(HANDLING.c.wake_at).where(HANDLING.c.stage.in_(names))
+        earliest = query.where(HANDLING.c.wake_at.is_not(None)).order_by(HANDLING.c.wake_at)
+        return self._connection.scalar(earliest.limit(1))
+
+    def stage_counts(self) -> tuple[StageCount, ...]:
+        """Return how many handlings stand at each stage, only stages that have any."""
+        oldest = func.min(HANDLING.c.stage_at, type_=HANDLING.c.stage_at.type)
+        query = select(HANDLING.c.stage, func.count().label("size"), oldest.label("oldest_at"))
+        return tuple(
+            StageCount(stage=Stage(row.stage), count=row.size, oldest_at=row.oldest_at)
+            for row in self._connection.execute(
+                query.group_by(HANDLING.c.stage).order_by(HANDLING.c.stage)
+            )
+        )
+
     def waiting(self, system: str) -> tuple[Handling, ...]:
         """Return handlings with a change in `system` that are AWAITING or APPROVED."""
         stages = [str(Stage.AWAITING), str(Stage.APPROVED)]
@@ -207,7 +227,10 @@ class HandlingRows(AuditRows):
             HANDLING.c.stage == str(handling.stage),
             HANDLING.c.gate == str(handling.gate),
         )
-        if self._connection.execute(unseen.values(**_columns(after))).rowcount != 1:
+        values = _columns(after)
+        if after.stage is not handling.stage:
+            values["stage_at"] = at
+        if self._connection.execute(unseen.values(**values)).rowcount != 1:
             raise LeaseLostError(
                 f"handling {handling.id}: version {handling.version} was replaced by another worker"
             )
@@ -236,11 +259,11 @@ class HandlingRows(AuditRows):
         if self._connection.execute(update(CHANGE).where(this).values(is_open=True)).rowcount != 1:
             raise AlreadyConsumedError(_taken(change, after, revision))
 
-    def _one(self, query: "Select[Any]") -> Handling | None:
+    def _one(self, query: Select[*tuple[Any, ...]]) -> Handling | None:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _handling(row)
 
-    def _all(self, query: "Select[Any]") -> tuple[Handling, ...]:
+    def _all(self, query: Select[*tuple[Any, ...]]) -> tuple[Handling, ...]:
         return tuple(_handling(row) for row in self._connection.execute(query))
 
 
@@ -277,7 +300,7 @@ def _columns(handling: Handling) -> dict[str, Any]:
     }
 
 
-def _handling(row: "Row[Any]") -> Handling:
+def _handling(row: Row[*tuple[Any, ...]]) -> Handling:
     """Decode one row; its columns and its document must tell the same."""
     found = codec.loads(Handling, row.document)
     if (found.stage, found.gate, found.version) != (row.stage, row.gate, row.version):

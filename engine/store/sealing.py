@@ -93,7 +93,7 @@ def sealed_heads(connection: Connection, chain: str) -> list[tuple[int, Head]]:
     ]
 
 
-def read_seal(row: "Row[Any]") -> Seal:
+def read_seal(row: Row[*tuple[Any, ...]]) -> Seal:
     """Return the seal as it stands in the database, without any check."""
     return Seal(
         number=row.number,

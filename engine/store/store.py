@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ class SQLStore:
         return self._key.public
 
     @contextmanager
-    def begin(self) -> Iterator[SQLUnitOfWork]:
+    def begin(self) -> Generator[SQLUnitOfWork]:
         """Open a transaction that commits when left without an error, and rolls back otherwise.
 
         Raises:
@@ -51,7 +51,7 @@ class SQLStore:
             yield SQLUnitOfWork(connection)
 
     @contextmanager
-    def read(self) -> Iterator[SQLUnitOfWork]:
+    def read(self) -> Generator[SQLUnitOfWork]:
         """Open a view of one instant for commands that only show; it holds off no writer."""
         with snapshot(self._engine) as connection:
             yield SQLUnitOfWork(connection)

@@ -126,6 +126,7 @@ HANDLING = Table(
     Column("ticket_id", Word, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("stage", Word, nullable=False),
+    Column("stage_at", Instant, nullable=False),
     Column("gate", Word, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("is_live", Boolean, nullable=False),

@@ -87,7 +87,7 @@ class TicketRows(Rows):
             raise RecordNotFoundError(f"{name!r} names several tickets: {names}")
         return found[0]
 
-    def _tickets_with(self, query: "Select[tuple[str]]", key: str) -> list[TicketRef]:
+    def _tickets_with(self, query: Select[str], key: str) -> list[TicketRef]:
         exact = self._connection.scalars(query.where(TICKET.c.key == key)).all()
         rows = exact or self._connection.scalars(
             query.where(func.lower(TICKET.c.key) == key.lower())

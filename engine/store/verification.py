@@ -147,8 +147,9 @@ def private_misfit(rows: Sequence[AuditRow], beside: Payloads) -> Misfit | None:
         if set(here) - set(hashes):
             why = "a personal payload stands beside the row that the row does not name"
             return Misfit(chain=row.chain, number=row.number, why=why)
-        if (why := _payload_misfit(hashes, here, is_erased=row.number < erased_up_to)) is not None:
-            return Misfit(chain=row.chain, number=row.number, why=why)
+        wrong = _payload_misfit(hashes, here, is_erased=row.number < erased_up_to)
+        if wrong is not None:
+            return Misfit(chain=row.chain, number=row.number, why=wrong)
     return None
 
 

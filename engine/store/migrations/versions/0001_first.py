@@ -57,6 +57,7 @@ def _handlings() -> None:
         sa.Column("ticket_id", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("stage_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("gate", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("is_live", sa.Boolean(), nullable=False),
