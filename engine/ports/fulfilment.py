@@ -60,6 +60,7 @@ class Fulfiller(Protocol):
 
         Raises:
             ProtectedSubjectError, PreconditionError: Nothing was done.
+            LeaseLostError: The deadline had passed; nothing was done.
             OutcomeUnknownError: The target may or may not have changed.
         """
         ...

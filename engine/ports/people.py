@@ -23,3 +23,15 @@ class People(Protocol):
             PersonUnknownError: None or more than one match.
         """
         ...
+
+
+class AccountFacts(Protocol):
+    """Looks up the join value of one account in its own system, read afresh."""
+
+    def __call__(self, account: Account) -> str:
+        """Return the value that joins this account to a person, "" where it carries none.
+
+        Raises:
+            RecordNotFoundError: The account is gone.
+        """
+        ...
