@@ -1,0 +1,222 @@
+"""Who may read and write what: rows, columns, whole tables; the rules of a plain instance.
+
+Row rules are applied after the page was cut, as the vendor does (short pages, a total that counts
+what the caller cannot see); the before-query rule of incidents narrows the query itself.
+"""
+
+from collections.abc import Callable, Mapping
+
+from connectors.servicenow.sandbox.actors import Actor
+from connectors.servicenow.sandbox.schema import Schema, Table
+from connectors.servicenow.sandbox.store import Row, Store
+
+RowRule = Callable[[Row], bool]
+
+# Everybody who is logged in reads these.
+_OPEN = frozenset({
+    "sys_user", "sys_user_group", "sys_user_grmember", "sys_user_role", "sys_user_group_type",
+    "cmn_department", "cmn_location", "core_company", "cmn_schedule", "sys_choice", "sc_catalog",
+    "sc_category", "sc_cat_item", "sc_cat_item_producer", "item_option_new", "question_choice",
+    "kb_knowledge_base", "kb_category", "chg_model", "sttrm_state", "sttrm_state_transition",
+    "sttrm_transition_condition", "sys_user_delegate", "sys_attachment",
+    "std_change_producer_version", "std_change_record_producer", "cmdb_rel_type",
+})  # fmt: skip
+# These need a role that agents have.
+_STAFF = frozenset({
+    "sys_journal_field", "sys_dictionary", "sys_metadata", "cmdb_ci", "task_ci", "conflict",
+    "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
+})  # fmt: skip
+# The vendor answers 403 for these to an account without admin, not an empty list.
+FORBIDDEN = frozenset({"sys_db_object", "sys_plugins", "sys_audit_delete"})
+_HISTORY = frozenset({"sys_audit", "sys_history_set", "sys_history_line"})
+_READ_ROLES: Mapping[str, tuple[str, ...]] = {
+    "incident": ("itil", "sn_incident_read"),
+    "problem": ("itil", "sn_problem_read"),
+    "problem_task": ("itil", "sn_problem_read"),
+    "change_request": ("itil", "sn_change_read"),
+    "change_task": ("itil", "sn_change_read"),
+    "sn_si_incident": ("sn_si.integration_user", "sn_si.analyst"),
+}
+_WRITE_ROLES: Mapping[str, tuple[str, ...]] = {
+    "incident": ("itil", "sn_incident_write"),
+    "problem": ("itil",),
+    "problem_task": ("itil",),
+    "change_request": ("itil", "sn_change_write"),
+    "change_task": ("itil", "sn_change_write"),
+    "sc_request": ("itil",),
+    "sc_req_item": ("itil",),
+    "sc_task": ("itil",),
+    "task": ("itil",),
+    "task_ci": ("itil",),
+    "conflict": ("itil",),
+    "sys_attachment": ("itil",),
+    "sn_si_incident": ("sn_si.integration_user", "sn_si.analyst"),
+    "kb_knowledge": ("knowledge", "knowledge_admin"),
+    "sys_user": ("user_admin",),
+    "sys_user_grmember": ("user_admin",),
+    "sys_user_group": ("user_admin",),
+    "cmdb_ci": ("itil_admin", "asset"),
+}
+_OWN = ("caller_id", "opened_by", "requested_for", "affected_user", "requested_by")
+_HIDDEN_FROM_APPROVERS = frozenset({
+    "test_plan", "work_notes", "comments_and_work_notes", "work_notes_list",
+})  # fmt: skip
+_SYSTEM_COLUMNS = frozenset({
+    "sys_id", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by",
+    "sys_mod_count", "sys_class_name", "sys_domain", "sys_domain_path", "sys_tags",
+})  # fmt: skip
+_NOT_WRITABLE = _SYSTEM_COLUMNS | {"approval", "approval_set", "priority", "task_effective_number"}
+_SELF_SERVICE_INCIDENT = frozenset({
+    "caller_id", "short_description", "description", "comments", "category", "subcategory",
+    "urgency", "impact", "contact_type", "cmdb_ci", "correlation_id", "correlation_display",
+    "business_service", "watch_list",
+})  # fmt: skip
+_APPROVER_WRITES = frozenset({"state", "comments"})
+
+
+class AccessRules:
+    """Answers every access question of one sandbox."""
+
+    def __init__(self, store: Store, schema: Schema) -> None:
+        self._store = store
+        self._schema = schema
+
+    def forbidden(self, actor: Actor, table: Table) -> bool:
+        """Say whether the API refuses the whole table with 403."""
+        return table.name in FORBIDDEN and not actor.is_admin
+
+    def row_rule(self, actor: Actor, table: Table) -> RowRule | None:
+        """Return the rule that a row must pass to be seen, or None where every row is."""
+        if actor.is_admin:
+            return None
+        if not actor.user_name or actor.roles == {"snc_read_only"}:
+            return _never
+        name = table.name
+        if table.root == "task":
+            return self._task_rule(actor, table)
+        special = self._special_rule(actor, name)
+        if special is not None:
+            return special
+        roots = set(self._schema.lineage(name))
+        if roots & _HISTORY:
+            return None if actor.has("history_reader") else _never
+        if name in _OPEN or (roots & _STAFF and actor.has("itil")):
+            return None
+        return _never
+
+    def _special_rule(self, actor: Actor, name: str) -> RowRule | None:
+        if name == "sysapproval_approver" and not actor.has("itil"):
+            stands_for = self.stands_for(actor)
+            return lambda row: row["approver"] in stands_for
+        if name == "sys_user_has_role" and not actor.has("user_admin", "role_reader"):
+            return lambda row: row["user"] == actor.sys_id
+        if name == "kb_knowledge" and not actor.has("itil", "knowledge"):
+            return lambda row: row["workflow_state"] == "published"
+        if name in ("sc_item_option_mtom", "sc_item_option") and not actor.has("itil"):
+            return lambda row: row["sys_created_by"] == actor.user_name
+        if name in ("sc_cart", "sc_cart_item"):
+            return lambda row: row["sys_created_by"] == actor.user_name
+        passes = ("sysapproval_approver", "sys_user_has_role", "kb_knowledge", "sc_item_option",
+                  "sc_item_option_mtom")  # fmt: skip
+        return _always if name in passes else None
+
+    def stands_for(self, actor: Actor) -> frozenset[str]:
+        """Return the users whose approvals the account may give: itself and who delegated to it."""
+        found = self._store.find(
+            self._schema.tables["sys_user_delegate"], "delegate = ? AND approvals = 'true'",
+            (actor.sys_id,),
+        )  # fmt: skip
+        return frozenset({actor.sys_id, *(row["user"] for row in found)})
+
+    def _task_rule(self, actor: Actor, table: Table) -> RowRule | None:
+        if table.name != "task":
+            roles = _READ_ROLES.get(table.name, ("itil",))
+            if actor.has(*roles):
+                return None
+        approving: frozenset[str] = frozenset()
+        if actor.has("approver_user"):
+            stands_for = self.stands_for(actor)
+            marks = ",".join("?" * len(stands_for))
+            found = self._store.rows(
+                "SELECT sysapproval FROM sysapproval_approver "  # noqa: S608 - marks only
+                f"WHERE approver IN ({marks})",
+                tuple(stands_for),
+            )
+            approving = frozenset(str(one[0]) for one in found)
+
+        def readable(row: Row) -> bool:
+            if actor.has(*_READ_ROLES.get(row["sys_class_name"], ("itil",))):
+                return True
+            if row["sys_id"] in approving or row.get("parent") in approving:
+                return True
+            return actor.sys_id in [row.get(name) for name in _OWN]
+
+        return readable
+
+    def hidden_columns(self, actor: Actor, table: Table) -> frozenset[str]:
+        """Return the columns that are absent from this account's answers."""
+        if table.name == "sys_user" and not actor.has("itil", "user_admin"):
+            return frozenset({"failed_attempts", "locked_out", "user_password", "employee_number"})
+        if table.root == "task" and not actor.has("itil", "sn_change_read", "sn_incident_read"):
+            return _HIDDEN_FROM_APPROVERS
+        return frozenset()
+
+    def query_rule(self, actor: Actor, table: Table) -> str:
+        """Return the encoded query that a before-query rule adds, or ""."""
+        if table.name == "incident" and not actor.has("itil", "sn_incident_read"):
+            me = actor.sys_id
+            return f"caller_id={me}^ORopened_by={me}^ORwatch_listLIKE{me}"
+        return ""
+
+    def can_create(self, actor: Actor, table: Table) -> bool:
+        """Say whether the account may insert into a table."""
+        if actor.is_admin:
+            return True
+        if table.name == "incident":
+            return bool(actor.user_name)
+        return self._writes(actor, table)
+
+    def _writes(self, actor: Actor, table: Table) -> bool:
+        roles = next(
+            (_WRITE_ROLES[name] for name in self._schema.lineage(table.name) if name in _WRITE_ROLES),
+            (),
+        )
+        if table.name == "sysapproval_group":
+            return False
+        return bool(roles) and not actor.roles.isdisjoint(roles)
+
+    def can_write(self, actor: Actor, table: Table, row: Row) -> bool:
+        """Say whether the account may update a record."""
+        if actor.is_admin:
+            return True
+        if table.name == "sysapproval_approver":
+            return row["approver"] in self.stands_for(actor) and row["state"] == "requested"
+        if table.name == "incident" and not actor.has("itil", "sn_incident_write"):
+            return actor.sys_id in (row["caller_id"], row["opened_by"])
+        return self._writes(actor, table)
+
+    def can_delete(self, actor: Actor, table: Table) -> bool:
+        """Say whether the account may delete from a table."""
+        if actor.is_admin:
+            return True
+        return table.name in ("task_ci", "sys_attachment") and self._writes(actor, table)
+
+    def writable(self, actor: Actor, table: Table, name: str, *, creating: bool) -> bool:
+        """Say whether a column takes this account's value; where not, the value is passed over."""
+        if actor.is_admin:
+            return True
+        if name in _NOT_WRITABLE:
+            return name == "sys_id" and creating
+        if table.name == "sysapproval_approver":
+            return name in _APPROVER_WRITES
+        if table.name == "incident" and not actor.has("itil", "sn_incident_write"):
+            return name in _SELF_SERVICE_INCIDENT
+        return True
+
+
+def _never(_row: Row) -> bool:
+    return False
+
+
+def _always(_row: Row) -> bool:
+    return True

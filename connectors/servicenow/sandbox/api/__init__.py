@@ -1,0 +1,1 @@
+"""The APIs of the sandbox, one module each."""

@@ -1,0 +1,1 @@
+"""Encoded queries: the parser, the values, and the compiler to SQL."""

@@ -1,0 +1,352 @@
+"""Records as an instance keeps them: defaults, rules, journals, history, counters of updates."""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from connectors.sandboxkit.clock import SandboxClock
+from connectors.servicenow.sandbox.actors import SYSTEM, Actor
+from connectors.servicenow.sandbox.coerce import coerce
+from connectors.servicenow.sandbox.query.values import stamp
+from connectors.servicenow.sandbox.schema import Column, ColumnType, Schema, Table
+from connectors.servicenow.sandbox.shape import encode_row
+from connectors.servicenow.sandbox.store import Row, Store
+
+_NUMBER_START = {"CHG": 30001, "INC": 10001, "REQ": 10001, "RITM": 10001, "SCTASK": 10001,
+                 "PRB": 40001, "CTASK": 10001, "KB": 10001, "PTASK": 10001, "GPRB": 10001,
+                 "SIR": 10001, "TASK": 20001}  # fmt: skip
+_NOT_HISTORY = frozenset({
+    "sys_updated_on", "sys_updated_by", "sys_mod_count", "sys_created_on", "sys_created_by",
+})  # fmt: skip
+
+
+class AbortedError(Exception):
+    """A business rule or data policy refused the write; `detail` is the vendor's sentence."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class DuplicateError(Exception):
+    """The sys_id that the client chose is taken."""
+
+
+def aborted_by(table: str, rule: str, rule_id: str) -> AbortedError:
+    """Return the refusal of a named business rule."""
+    return AbortedError(
+        f"Operation against file '{table}' was aborted by Business Rule '{rule}^{rule_id}'. "
+        f"Business Rule Stack:{rule}"
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Writing:
+    """One insert or update on its way through the rules."""
+
+    table: Table
+    actor: Actor
+    old: Row | None
+    new: Row
+    journals: dict[str, str] = field(default_factory=dict[str, str])
+
+    def changed(self, name: str) -> bool:
+        """Say whether a column gets another value."""
+        return self.new.get(name, "") != (self.old or {}).get(name, "")
+
+    def becomes(self, name: str, *values: str) -> bool:
+        """Say whether a column changes to one of the values."""
+        return self.changed(name) and self.new.get(name, "") in values
+
+
+Rule = Callable[["Records", Writing], None]
+
+
+class Records:
+    """Inserts, updates and deletes with everything that an instance does around them."""
+
+    def __init__(self, store: Store, schema: Schema, clock: SandboxClock) -> None:
+        self.store = store
+        self.schema = schema
+        self.clock = clock
+        self.flow_delay = timedelta(0)
+        self._before: dict[str, list[Rule]] = {}
+        self._after: dict[str, list[Rule]] = {}
+
+    def before(self, table: str, rule: Rule) -> None:
+        """Register a rule that runs before a write to a table or one that extends it."""
+        self._before.setdefault(table, []).append(rule)
+
+    def after(self, table: str, rule: Rule) -> None:
+        """Register a rule that runs after a write."""
+        self._after.setdefault(table, []).append(rule)
+
+    def table(self, name: str) -> Table:
+        """Return a table that is known to exist."""
+        return self.schema.tables[name]
+
+    def now(self) -> str:
+        """Return the present as records keep it."""
+        return stamp(self.clock.now())
+
+    def later(self, kind: str, subject: str) -> None:
+        """Leave a step for the instance's own worker."""
+        self.store.add_job(stamp(self.clock.now() + self.flow_delay), kind, subject)
+
+    def read(self, table: str, sys_id: str) -> Row | None:
+        """Return a record or None."""
+        return self.store.read(self.schema.tables[table], sys_id) if sys_id else None
+
+    def find(self, table: str, **equal: str) -> list[Row]:
+        """Return the records whose columns equal the values, oldest first."""
+        where = " AND ".join(f'"{name}" = ?' for name in equal) or "1"
+        return self.store.find(self.schema.tables[table], where, tuple(equal.values()))
+
+    def lookup(self, table: str, display: str) -> str | None:
+        """Return the sys_id of the record that a person means by a display value."""
+        known = self.schema.get(table)
+        if known is None:
+            return None
+        names = [known.display] if known.display else []
+        if table == "sys_user":
+            names = ["user_name", "name", "email"]
+        for name in names:
+            found = self.store.rows(
+                f'SELECT sys_id FROM "{known.name}" WHERE "{name}" = ? LIMIT 1',  # noqa: S608 - names come from the schema
+                (display,),
+            )
+            if found:
+                return str(found[0][0])
+        return None
+
+    def coerced(
+        self, table: Table, values: Mapping[str, str], actor: Actor | None = None
+    ) -> tuple[Row, dict[str, str]]:
+        """Part values into kept columns and journal entries; unknown names are passed over.
+
+        With an `actor` the values are display values in that account's zone and format.
+        """
+        row: Row = {}
+        journals: dict[str, str] = {}
+        for name, value in values.items():
+            column = table.columns.get(name)
+            if column is None:
+                continue
+            if column.type is ColumnType.JOURNAL:
+                if value:
+                    journals[name] = value
+                continue
+            row[name] = self._coerced(column, value, actor)
+        return row, journals
+
+    def _coerced(self, column: Column, value: str, actor: Actor | None) -> str:
+        if actor is None:
+            return coerce(column, value, self.lookup)
+        form = f"{actor.date_format} {actor.time_format}"
+        return coerce(column, value, self.lookup, zone=actor.zone, form=form)
+
+    def insert(
+        self,
+        table_name: str,
+        values: Mapping[str, str],
+        actor: Actor = SYSTEM,
+        *,
+        display: bool = False,
+        keep_system: bool = False,
+    ) -> Row:
+        """Create a record.
+
+        Raises:
+            AbortedError: a rule refused it.
+            DuplicateError: its sys_id is taken.
+        """
+        table = self.schema.tables[table_name]
+        given, journals = self.coerced(table, values, actor if display else None)
+        row = {name: column.default for name, column in table.columns.items()}
+        row.update(given)
+        row["sys_id"] = values.get("sys_id") or secrets.token_hex(16)
+        if table.classed:
+            row["sys_class_name"] = table.name
+        if table.prefix and not row.get("number"):
+            row["number"] = self._number(table)
+        self._stamp(row, actor, given if keep_system else {}, created=True)
+        writing = Writing(table=table, actor=actor, old=None, new=row, journals=journals)
+        with self.store.transaction():
+            self._run(self._before, writing)
+            try:
+                self.store.insert(table, row, encode_row(table, row))
+            except sqlite3.IntegrityError as error:
+                raise DuplicateError from error
+            self._write_journals(writing)
+            self._run(self._after, writing)
+        return self.read(table_name, row["sys_id"]) or row
+
+    def _number(self, table: Table) -> str:
+        number = self.store.next_number(table.prefix, _NUMBER_START.get(table.prefix, 10001))
+        return f"{table.prefix}{number:07d}"
+
+    def _stamp(self, row: Row, actor: Actor, given: Row, *, created: bool) -> None:
+        now = self.now()
+        stamps = {"sys_updated_on": now, "sys_updated_by": actor.user_name}
+        if created:
+            stamps |= {"sys_created_on": now, "sys_created_by": actor.user_name}
+            row["sys_mod_count"] = "0"
+        for name, value in stamps.items():
+            row[name] = given.get(name) or value
+
+    def update(
+        self,
+        table_name: str,
+        sys_id: str,
+        values: Mapping[str, str],
+        actor: Actor = SYSTEM,
+        *,
+        display: bool = False,
+        keep_system: bool = False,
+    ) -> Row:
+        """Change a record; a write that changes nothing leaves it as it is, count included.
+
+        Raises:
+            AbortedError: a rule refused it.
+            KeyError: there is no such record.
+        """
+        with self.store.transaction():
+            old = self.read(table_name, sys_id)
+            if old is None:
+                raise KeyError(sys_id)
+            table = self.schema.tables[old["sys_class_name"]] if self._classed(old) else (
+                self.schema.tables[table_name]
+            )  # fmt: skip
+            given, journals = self.coerced(table, values, actor if display else None)
+            for name in ("sys_id", "sys_class_name"):
+                given.pop(name, None)
+            kept = {name: value for name, value in given.items() if name not in _NOT_HISTORY}
+            new = {**old, **kept}
+            if keep_system:
+                new.update({name: value for name, value in given.items() if value})
+            writing = Writing(table=table, actor=actor, old=old, new=new, journals=journals)
+            self._run(self._before, writing)
+            if new == old and not journals:
+                return old
+            count = int(old["sys_mod_count"] or 0) + 1
+            self._stamp(new, actor, given if keep_system else {}, created=False)
+            new["sys_mod_count"] = str(count)
+            self.store.update(table, sys_id, new, encode_row(table, new))
+            self._write_journals(writing)
+            self._write_history(writing)
+            self._run(self._after, writing)
+            return self.read(table_name, sys_id) or new
+
+    def _classed(self, row: Row) -> bool:
+        return row.get("sys_class_name", "") in self.schema.tables
+
+    def delete(self, table_name: str, sys_id: str, actor: Actor = SYSTEM) -> None:
+        """Remove a record and keep that it was there."""
+        table = self.schema.tables[table_name]
+        row = self.read(table_name, sys_id)
+        if row is None:
+            return
+        with self.store.transaction():
+            self.store.delete(table, sys_id)
+            if table_name != "sys_audit_delete":
+                self.insert(
+                    "sys_audit_delete",
+                    {
+                        "tablename": row.get("sys_class_name") or table_name,
+                        "documentkey": sys_id,
+                        "display_value": row.get(table.display, ""),
+                        "user": actor.user_name,
+                    },
+                )
+
+    def _run(self, rules: Mapping[str, list[Rule]], writing: Writing) -> None:
+        for name in reversed(list(self.schema.lineage(writing.table.name))):
+            for rule in rules.get(name, ()):
+                rule(self, writing)
+        for rule in rules.get("*", ()):
+            rule(self, writing)
+
+    def journal(self, table: str, sys_id: str, element: str, text: str, actor: Actor) -> None:
+        """Append one journal entry."""
+        journal = self.schema.tables["sys_journal_field"]
+        row = {
+            "sys_id": secrets.token_hex(16),
+            "sys_created_on": self.now(),
+            "sys_created_by": actor.user_name,
+            "name": table,
+            "element": element,
+            "element_id": sys_id,
+            "value": text,
+        }
+        self.store.insert(journal, row, encode_row(journal, row))
+
+    def _write_journals(self, writing: Writing) -> None:
+        for element, text in writing.journals.items():
+            if element != "comments_and_work_notes":
+                row = writing.new
+                self.journal(writing.table.name, row["sys_id"], element, text, writing.actor)
+
+    def _write_history(self, writing: Writing) -> None:
+        if not writing.table.audit or writing.old is None:
+            return
+        lines = [
+            (name, writing.old.get(name, ""), value)
+            for name, value in writing.new.items()
+            if name not in _NOT_HISTORY and value != writing.old.get(name, "")
+        ]
+        lines += [(name, "", text) for name, text in writing.journals.items()]
+        checkpoint = secrets.token_hex(8)
+        for name, old, new in lines:
+            self._history_line(writing, name, old, new, checkpoint)
+
+    def _history_line(
+        self, writing: Writing, name: str, old: str, new: str, checkpoint: str
+    ) -> None:
+        key, count = writing.new["sys_id"], writing.new["sys_mod_count"]
+        column = writing.table.columns[name]
+        hidden = column.type is ColumnType.PASSWORD
+        now = self.now()
+        audit = {
+            "tablename": writing.table.name,
+            "documentkey": key,
+            "fieldname": name,
+            "oldvalue": "*" if hidden and old else old,
+            "newvalue": "*" if hidden else new,
+            "user": writing.actor.user_name,
+            "record_checkpoint": count,
+            "internal_checkpoint": checkpoint,
+        }
+        line = {
+            "set": self._history_set(writing.table.name, key, checkpoint),
+            "field": name,
+            "label": column.label,
+            "old": audit["oldvalue"],
+            "new": audit["newvalue"],
+            "user": writing.actor.sys_id,
+            "user_id": writing.actor.user_name,
+            "user_name": writing.actor.name,
+            "update": count,
+            "update_time": now,
+            "internal_checkpoint": checkpoint,
+        }
+        self._append("sys_audit", audit, writing.actor)
+        self._append("sys_history_line", line, writing.actor)
+
+    def _history_set(self, table: str, key: str, checkpoint: str) -> str:
+        found = self.find("sys_history_set", id=key)
+        if found:
+            return found[0]["sys_id"]
+        values = {"table": table, "id": key, "internal_checkpoint": checkpoint,
+                  "load_time": self.now()}  # fmt: skip
+        return self._append("sys_history_set", values, SYSTEM)
+
+    def _append(self, table_name: str, values: Row, actor: Actor) -> str:
+        """Insert past all rules: history has none."""
+        table = self.schema.tables[table_name]
+        row = {name: column.default for name, column in table.columns.items()} | values
+        row["sys_id"] = secrets.token_hex(16)
+        self._stamp(row, actor, {}, created=True)
+        self.store.insert(table, row, encode_row(table, row))
+        return row["sys_id"]

@@ -1,0 +1,170 @@
+"""From a request to the API module that answers it; the Batch API comes through here again."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
+
+from connectors.servicenow.sandbox.actors import GUEST, Actor, password_fits
+from connectors.servicenow.sandbox.api.catalog import CatalogApi
+from connectors.servicenow.sandbox.api.oauth import OAuthApi
+from connectors.servicenow.sandbox.api.table import TableApi
+from connectors.servicenow.sandbox.http import (
+    ApiError,
+    Call,
+    Reply,
+    not_authenticated,
+)
+from connectors.servicenow.sandbox.instance import QUOTA_SECONDS, Instance
+from connectors.servicenow.sandbox.rules.flow import run_due
+from connectors.servicenow.sandbox.store import QuotaExceededError
+
+_VERSION = r"(?:(?P<version>v\d+)/)?"
+_JSON_TYPES = ("application/json", "text/json")
+_BODIED = ("POST", "PUT", "PATCH")
+
+Handler = Callable[[Call, re.Match[str]], Reply]
+
+
+class Router:
+    """Authenticates, finds the API, and turns every refusal into its answer."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._key_users: dict[str, str] = {}
+        table, catalog, oauth = TableApi(instance), CatalogApi(instance), OAuthApi(instance)
+        self._oauth = oauth
+        self._routes: list[tuple[re.Pattern[str], Handler]] = []
+        self.add(
+            rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
+            lambda call, match: table.handle(
+                call, match["version"] or "", match["table"], match["id"] or ""
+            ),
+        )
+        self.add(
+            rf"/api/sn_sc/{_VERSION}servicecatalog/(?P<rest>.+)",
+            lambda call, match: catalog.handle(call, match["rest"]),
+        )
+
+    def add(self, pattern: str, handler: Handler) -> None:
+        """Serve paths that match a pattern."""
+        self._routes.append((re.compile(pattern), handler))
+
+    def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str
+    ) -> Reply:
+        """Answer one request; whatever was sent, there is an answer in the vendor's form."""
+        run_due(self.instance.records)
+        try:
+            with self.instance.store.quota(QUOTA_SECONDS):
+                return self.dispatch(
+                    self.call(method, path, query, headers, body, base)
+                )
+        except ApiError as error:
+            return error.reply()
+        except QuotaExceededError:
+            return ApiError(
+                500,
+                "Transaction cancelled: maximum execution time exceeded",
+                "No such column Check logs for error trace or enable glide.rest.debug property to "
+                "verify REST request processing",
+            ).reply()
+
+    def call(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str
+    ) -> Call:
+        """Read a request and find out whose it is.
+
+        Raises:
+            ApiError: 401.
+        """
+        override = headers.get("x-http-method-override", "").upper()
+        call = Call(
+            method=override if method == "POST" and override else method,
+            path=path,
+            parameters=tuple(parse_qsl(query, keep_blank_values=True)),
+            headers=headers,
+            body=body,
+            actor=GUEST,
+            base=base,
+            query=query,
+        )
+        if path == "/oauth_token.do":
+            return call
+        actor = self.actor(headers)
+        if actor is None:
+            raise not_authenticated()
+        return Call(
+            method=call.method, path=path, parameters=call.parameters, headers=headers, body=body,
+            actor=actor, base=base, query=query,
+        )  # fmt: skip
+
+    def actor(self, headers: Mapping[str, str]) -> Actor | None:
+        """Return the account of a request: by API key, bearer token or password."""
+        key = headers.get("x-sn-apikey", "")
+        if key:
+            return self._by_key(key)
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            name = self.instance.tokens.user_of(value.strip())
+            return self.instance.accounts.by_name(name) if name else None
+        pair = basic_pair(headers) if scheme.lower() == "basic" else None
+        return self.instance.accounts.by_password(*pair) if pair else None
+
+    def _by_key(self, key: str) -> Actor | None:
+        for row in self.instance.records.find("api_key", active="true"):
+            if password_fits(key, row["token"]):
+                actor = self.instance.accounts.by_id(row["user"])
+                if actor is not None:
+                    self._key_users[key] = actor.user_name
+                return actor
+        return None
+
+    def identify(self, headers: Mapping[str, str]) -> str:
+        """Name the account of a request without the database (for the log and the fault rules)."""
+        key = headers.get("x-sn-apikey", "")
+        if key:
+            return self._key_users.get(key, "")
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.instance.tokens.user_of(value.strip())
+        pair = basic_pair(headers) if scheme.lower() == "basic" else None
+        return pair[0] if pair else ""
+
+    def dispatch(self, call: Call) -> Reply:
+        """Answer an authenticated call.
+
+        Raises:
+            ApiError: as the vendor words it.
+        """
+        if call.path == "/oauth_token.do":
+            return self._oauth.handle(call)
+        _check_types(call)
+        for pattern, handler in self._routes:
+            match = pattern.fullmatch(call.path)
+            if match is not None:
+                return handler(call, match)
+        resource = call.path.removeprefix("/api/")
+        raise ApiError(400, f"Requested URI does not represent any resource: {resource}", None)
+
+
+def basic_pair(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return user name and password of a Basic header, or None."""
+    encoded = headers.get("authorization", "").partition(" ")[2].strip()
+    try:
+        name, separator, password = base64.b64decode(encoded).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (name, password) if separator else None
+
+
+def _check_types(call: Call) -> None:
+    accept = call.headers.get("accept", "")
+    if accept and not any(word in accept for word in ("json", "*/*", "xml", "application/*")):
+        raise ApiError(406, "Not Acceptable", f"Media type {accept} is not supported")
+    if call.method not in _BODIED or not call.body or "/attachment" in call.path:
+        return
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind not in _JSON_TYPES and "xml" not in kind:
+        raise ApiError(415, "Unsupported media type", f"Media type {kind} is not supported")

@@ -1,0 +1,1 @@
+"""What an instance does by itself when records change: business rules, approvals, flows."""
