@@ -1,0 +1,386 @@
+"""Projects: listed, read, made, changed, deleted; their statuses, roles and schemes."""
+
+import re
+from http import HTTPStatus
+
+from connectors.jira.sandbox import beans, issues
+from connectors.jira.sandbox.projects import create_project, remove_project
+from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
+from connectors.jira.sandbox.storage import dumps, loads
+from connectors.jira.sandbox.wire import (
+    Json,
+    Reply,
+    Row,
+    as_int,
+    bad_request,
+    field_errors,
+    forbidden,
+    not_found,
+    page_bean,
+    sliced,
+)
+
+routes = Routes()
+_KEY = re.compile(r"^[A-Z][A-Z0-9_]{1,9}$")
+_TEMPLATES = {"service_desk": "itsm", "business": "business"}
+
+
+def visible_project(call: Call, key: str) -> Row:
+    """Return a project that the caller may browse.
+
+    Raises:
+        ApiError: 404.
+    """
+    row = call.store.row("SELECT * FROM project WHERE key=? OR id=?", key.upper(), key)
+    if row is None or not call.may("BROWSE_PROJECTS", row["id"]):
+        noun = "key" if not key.isdigit() else "id"
+        raise not_found(f"No project could be found with {noun} '{key}'.")
+    return row
+
+
+def _visible(call: Call) -> list[Row]:
+    rows = call.store.rows("SELECT * FROM project ORDER BY key")
+    return [row for row in rows if call.may("BROWSE_PROJECTS", row["id"])]
+
+
+def _brief(call: Call, row: Row) -> Row:
+    bean: Row = {"expand": "description,lead,issueTypes,url,projectKeys", **beans.project(call, row)}
+    if row["category"] is not None:
+        found = call.store.row("SELECT * FROM project_category WHERE id=?", row["category"])
+        if found is not None:
+            bean["projectCategory"] = category_bean(call, found)
+    if call.cloud:
+        bean |= {"style": "classic", "isPrivate": False, "properties": {}}
+    return bean
+
+
+def category_bean(call: Call, row: Row) -> Row:
+    """Return a project category."""
+    return {
+        "self": f"{call.api}/projectCategory/{row['id']}",
+        "id": str(row["id"]),
+        "name": row["name"],
+        "description": row["description"],
+    }
+
+
+def full(call: Call, row: Row) -> Row:
+    """Return a project with its lead, types and parts."""
+    bean = _brief(call, row)
+    lead = beans.user_of(call, row["lead"])
+    bean |= {
+        "description": row["description"],
+        "lead": lead,
+        "components": parts(call, "component", row["id"]),
+        "issueTypes": [
+            beans.issue_type(call, one["id"]) for one in call.definition.types_of(row["template"])
+        ],
+        "url": row["url"],
+        "assigneeType": row["assignee_type"],
+        "versions": parts(call, "version", row["id"]),
+        "roles": {
+            name: f"{call.api}/project/{row['id']}/role/{number}"
+            for name, number in call.definition.roles.items()
+        },
+    }
+    if not row["url"]:
+        del bean["url"]
+    return bean
+
+
+def parts(call: Call, table: str, project: int) -> list[Row]:
+    """Return the components or versions of a project."""
+    rows = call.store.rows(
+        f"SELECT * FROM {table} WHERE project=? ORDER BY id",  # noqa: S608 - a word of ours
+        project,
+    )
+    return [part_bean(call, table, row) for row in rows]
+
+
+def part_bean(call: Call, table: str, row: Row) -> Row:
+    """Return a component or a version."""
+    where = {"self": f"{call.api}/{table}/{row['id']}", "id": str(row["id"]), "name": row["name"]}
+    if table == "version":
+        where |= {"archived": False, "released": False, "projectId": row["project"]}
+    else:
+        key = call.store.value("SELECT key FROM project WHERE id=?", row["project"])
+        where |= {"isAssigneeTypeValid": False, "project": key, "projectId": row["project"]}
+    return {**where, **loads(row["detail"])}
+
+
+@routes.on("GET", "/project", anonymous=True)
+def list_projects(call: Call) -> Json:
+    """Return the projects that the caller may browse."""
+    rows = _visible(call)
+    if not call.cloud:
+        return [_brief(call, row) for row in rows]
+    return [_brief(call, row) for row in rows]
+
+
+@routes.on("GET", "/project/search", anonymous=True, flavours=CLOUD_ONLY)
+def search_projects(call: Call) -> Json:
+    """Return a page of the projects that the caller may browse."""
+    text = call.query.get("query", "").casefold()
+    wanted = {*call.query.getlist("keys"), *call.query.getlist("id")}
+    kinds = call.words("typeKey")
+    found = [
+        row
+        for row in _visible(call)
+        if text in f"{row['key']} {row['name']}".casefold()
+        and (not wanted or wanted & {row["key"], str(row["id"])})
+        and (not kinds or call.definition.templates[row["template"]]["type"] in kinds)
+    ]
+    start = as_int(call.query.get("startAt"), 0, name="startAt")
+    limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 100)
+    page = [_brief(call, row) for row in sliced(found, start, limit)]
+    return page_bean(page, start, limit, len(found), f"{call.api}/project/search")
+
+
+@routes.on("GET", "/project/{project}", anonymous=True)
+def get_project(call: Call) -> Json:
+    """Return one project."""
+    return full(call, visible_project(call, call.path["project"]))
+
+
+def _admin(call: Call) -> None:
+    if not call.people.is_admin(call.user):
+        raise forbidden("You must have global administrator rights in order to modify projects.")
+
+
+@routes.on("POST", "/project")
+def post_project(call: Call) -> Json:
+    """Make a project; what it is made of follows from its type."""
+    _admin(call)
+    body = call.json()
+    key, name = body.get("key"), body.get("name")
+    errors: dict[str, str] = {}
+    if not isinstance(key, str) or not _KEY.match(key):
+        errors["projectKey"] = (
+            "Project keys must start with an uppercase letter, followed by one or more uppercase"
+            " alphanumeric characters."
+        )
+    elif call.store.row("SELECT 1 AS x FROM project WHERE key=?", key):
+        errors["projectKey"] = f"Project '{key}' uses this project key."
+    if not isinstance(name, str) or not name.strip():
+        errors["projectName"] = "You must specify a valid project name."
+    elif call.store.row("SELECT 1 AS x FROM project WHERE name=? COLLATE NOCASE", name):
+        errors["projectName"] = "A project with that name already exists."
+    lead = _lead(call, body)
+    if lead is None:
+        errors["projectLead"] = "You must specify a valid project lead."
+    if errors:
+        raise field_errors(errors)
+    row = create_project(
+        call.store,
+        call.definition,
+        key=str(key),
+        name=str(name),
+        template=_template(body),
+        lead=str(lead),
+        more={
+            "description": str(body.get("description") or ""),
+            "assignee_type": str(body.get("assigneeType") or "UNASSIGNED"),
+            "url": str(body.get("url") or ""),
+            "category": body.get("categoryId"),
+        },
+    )
+    made = {"self": f"{call.api}/project/{row['id']}", "id": row["id"], "key": row["key"]}
+    return Reply(status=HTTPStatus.CREATED, body=made)
+
+
+def _template(body: Row) -> str:
+    kind = str(body.get("projectTypeKey") or "software")
+    asked = str(body.get("projectTemplateKey") or "")
+    if kind == "software" and ("kanban" in asked or "scrum" in asked):
+        return "kanban"
+    return _TEMPLATES.get(kind, "software")
+
+
+def _lead(call: Call, body: Row) -> str | None:
+    if call.cloud:
+        key = body.get("leadAccountId")
+        found = call.people.by_id(key) if isinstance(key, str) else None
+    else:
+        found = call.people.by_name(str(body.get("lead") or ""))
+    if found is None and not body.get("lead") and not body.get("leadAccountId"):
+        found = call.user if not call.cloud else None
+    return None if found is None else found.id
+
+
+@routes.on("PUT", "/project/{project}")
+def put_project(call: Call) -> Json:
+    """Change a project; a new key keeps the old one as an alias of its issues."""
+    _admin(call)
+    row = visible_project(call, call.path["project"])
+    body = call.json()
+    names = {"name": "name", "description": "description", "assigneeType": "assignee_type", "url": "url"}
+    changed: Row = {column: str(body[one]) for one, column in names.items() if body.get(one) is not None}
+    if body.get("lead") or body.get("leadAccountId"):
+        lead = _lead(call, body)
+        if lead is None:
+            raise field_errors({"projectLead": "You must specify a valid project lead."})
+        changed["lead"] = lead
+    if isinstance(body.get("categoryId"), int):
+        changed["category"] = body["categoryId"]
+    key = body.get("key")
+    if isinstance(key, str) and key != row["key"]:
+        _rename(call, row, key)
+        changed["key"] = key
+    if changed:
+        call.store.update("project", row["id"], changed)
+    return full(call, visible_project(call, str(row["id"])))
+
+
+def _rename(call: Call, row: Row, key: str) -> None:
+    if not _KEY.match(key) or call.store.row("SELECT 1 AS x FROM project WHERE key=?", key):
+        raise field_errors({"projectKey": f"Project '{key}' uses this project key."})
+    call.store.run("INSERT OR REPLACE INTO moved SELECT key, id FROM issue WHERE project=?", row["id"])
+    call.store.run("UPDATE issue SET key=? || '-' || number WHERE project=?", key, row["id"])
+    call.store.run("UPDATE ix SET key=? || '-' || number WHERE project=?", key, row["id"])
+
+
+@routes.on("DELETE", "/project/{project}")
+def delete_project(call: Call) -> Json:
+    """Delete a project with its issues."""
+    _admin(call)
+    row = visible_project(call, call.path["project"])
+    for one in call.store.rows("SELECT id FROM issue WHERE project=?", row["id"]):
+        issues.delete(call, issues.reload(call, one))
+    remove_project(call.store, row["id"])
+    return Reply(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.on("GET", "/project/{project}/statuses", anonymous=True)
+def project_statuses(call: Call) -> Json:
+    """Return the statuses of each issue type of a project."""
+    row = visible_project(call, call.path["project"])
+    found: list[Row] = []
+    for one in call.definition.types_of(row["template"]):
+        flow = call.definition.workflow(row["template"], one["id"])
+        found.append(
+            {
+                "self": f"{call.api}/issuetype/{one['id']}",
+                "id": one["id"],
+                "name": one["name"],
+                "subtask": bool(one.get("subtask")),
+                "statuses": [beans.status(call, number) for number in flow.statuses],
+            }
+        )
+    return found
+
+
+# --- roles
+
+
+@routes.on("GET", "/project/{project}/role", anonymous=True)
+def project_roles(call: Call) -> Json:
+    """Return the roles of a project by name."""
+    row = visible_project(call, call.path["project"])
+    return {
+        name: f"{call.api}/project/{row['id']}/role/{number}"
+        for name, number in call.definition.roles.items()
+    }
+
+
+def _role_name(call: Call) -> str:
+    for name, number in call.definition.roles.items():
+        if number == call.path["role"]:
+            return name
+    raise not_found(f"Can not find a role with ID '{call.path['role']}'.")
+
+
+@routes.on("GET", "/project/{project}/role/{role}", anonymous=True)
+def project_role(call: Call) -> Json:
+    """Return who holds a role in a project."""
+    row = visible_project(call, call.path["project"])
+    return _role(call, row, _role_name(call))
+
+
+def _role(call: Call, row: Row, name: str) -> Row:
+    held = call.store.rows(
+        "SELECT rowid, * FROM project_role WHERE project=? AND role=?", row["id"], name
+    )
+    actors: list[Row] = []
+    for one in held:
+        actor: Row = {"id": one["rowid"]}
+        if one["kind"] == "group":
+            group = call.people.group(one["holder"])
+            if group is None:
+                continue
+            actor |= {"displayName": group["name"], "type": "atlassian-group-role-actor", "name": group["name"]}
+            known = {"groupId": group["id"]} if call.cloud else {}
+            actor["actorGroup"] = {"displayName": group["name"], "name": group["name"], **known}
+        else:
+            account = call.people.by_id(one["holder"])
+            if account is None:
+                continue
+            actor |= {"displayName": account.display, "type": "atlassian-user-role-actor"}
+            actor["actorUser"] = {"accountId": account.id} if call.cloud else {"name": account.name, "key": account.id}
+            if not call.cloud:
+                actor["name"] = account.name
+        actors.append(actor)
+    number = call.definition.roles[name]
+    return {
+        "self": f"{call.api}/project/{row['id']}/role/{number}",
+        "name": name,
+        "id": int(number),
+        "description": f"The {name} of the project",
+        "actors": actors,
+    }
+
+
+@routes.on("POST", "/project/{project}/role/{role}")
+def add_actor(call: Call) -> Json:
+    """Give a role to users or groups."""
+    row = visible_project(call, call.path["project"])
+    if not call.may("ADMINISTER_PROJECTS", row["id"]):
+        raise forbidden("You do not have permission to administer this project.")
+    name = _role_name(call)
+    body = call.json()
+    for one in [*(body.get("group") or []), *(body.get("groupId") or [])]:
+        group = call.people.group(str(one))
+        if group is None:
+            raise bad_request(f"'{one}' is not a group.")
+        call.store.run("INSERT OR IGNORE INTO project_role VALUES (?, ?, 'group', ?)", row["id"], name, group["id"])
+    for one in body.get("user") or []:
+        account = call.people.named(str(one))
+        if account is None:
+            raise bad_request(f"'{one}' is not a user.")
+        call.store.run("INSERT OR IGNORE INTO project_role VALUES (?, ?, 'user', ?)", row["id"], name, account.id)
+    return _role(call, row, name)
+
+
+# --- properties of projects
+
+
+@routes.on("GET", "/project/{project}/properties", anonymous=True)
+def list_properties(call: Call) -> Json:
+    """Return the keys of a project's properties."""
+    row = visible_project(call, call.path["project"])
+    where = f"{call.api}/project/{row['key']}/properties"
+    return {"keys": [{"self": f"{where}/{key}", "key": key} for key in sorted(loads(row["properties"]))]}
+
+
+@routes.on("GET", "/project/{project}/properties/{property}", anonymous=True)
+def get_property(call: Call) -> Json:
+    """Return one property of a project."""
+    row = visible_project(call, call.path["project"])
+    held, key = loads(row["properties"]), call.path["property"]
+    if key not in held:
+        raise not_found(f"The property with key '{key}' does not exist.")
+    return {"key": key, "value": held[key]}
+
+
+@routes.on("PUT", "/project/{project}/properties/{property}")
+def put_property(call: Call) -> Json:
+    """Set one property of a project."""
+    row = visible_project(call, call.path["project"])
+    if not call.may("ADMINISTER_PROJECTS", row["id"]):
+        raise forbidden("You do not have permission to administer this project.")
+    if call.broken or call.body is None:
+        raise bad_request("The value you provided is not a valid JSON.")
+    held = loads(row["properties"])
+    new = call.path["property"] not in held
+    held[call.path["property"]] = call.body
+    call.store.update("project", row["id"], {"properties": dumps(held)})
+    return Reply(status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None)

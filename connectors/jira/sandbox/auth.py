@@ -1,0 +1,53 @@
+"""Who sends a request: Basic credentials, bearer tokens, or nobody."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.jira.sandbox.people import Caller
+from connectors.jira.sandbox.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """The outcome of reading the credentials of a request."""
+
+    caller: Caller
+    failed: bool
+    """Credentials were given and were not good."""
+
+
+def credentials(header: str) -> tuple[str, str] | None:
+    """Return name and password of a Basic header, or None where it is none."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(value.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    name, colon, password = text.partition(":")
+    return (name, password) if colon else None
+
+
+def login(site: Site, headers: Mapping[str, str]) -> Login:
+    """Return who sends a request with these headers."""
+    header = headers.get("authorization", "")
+    if not header:
+        return Login(caller=None, failed=False)
+    if header.lower().startswith("bearer "):
+        caller = site.people.bearer(header[7:].strip(), site.now())
+        return Login(caller=caller, failed=caller is None)
+    given = credentials(header)
+    caller = site.people.login(*given) if given is not None else None
+    return Login(caller=caller, failed=caller is None)
+
+
+def name_of(site: Site, header: str) -> str:
+    """Return the account's login name behind an Authorization header, or "" (for the request log)."""
+    found = login(site, {"authorization": header}).caller
+    if found is not None:
+        return found.name
+    given = credentials(header)
+    return given[0] if given else ""

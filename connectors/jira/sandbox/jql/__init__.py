@@ -1,0 +1,1 @@
+"""The Jira query language: one parser, one compiler to SQL over the search index."""

@@ -1,0 +1,443 @@
+"""An issue as the platform API shows it: fields, rendered fields, names, schema, changelog."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from connectors.jira.sandbox import approvals, beans, sla, text
+from connectors.jira.sandbox.definition import FieldSpec
+from connectors.jira.sandbox.fields import duration_of, kept, option_values
+from connectors.jira.sandbox.site import Call
+from connectors.jira.sandbox.storage import loads
+from connectors.jira.sandbox.wire import Json, Row, desk_date, stamp
+
+Show: TypeAlias = Callable[[Call, FieldSpec, Row], Json]
+_COMMENTS_SHOWN = 5000
+_WORKLOGS_SHOWN = 20
+_SCHEMA_TYPES: Mapping[str, tuple[str, str]] = {
+    "string": ("string", ""),
+    "text": ("string", ""),
+    "number": ("number", ""),
+    "date": ("date", ""),
+    "datetime": ("datetime", ""),
+    "option": ("option", ""),
+    "options": ("array", "option"),
+    "user": ("user", ""),
+    "users": ("array", "user"),
+    "groups": ("array", "group"),
+    "labels": ("array", "string"),
+    "priority": ("priority", ""),
+    "resolution": ("resolution", ""),
+    "issuetype": ("issuetype", ""),
+    "project": ("project", ""),
+    "status": ("status", ""),
+    "components": ("array", "component"),
+    "versions": ("array", "version"),
+    "parent": ("issuelink", ""),
+    "subtasks": ("array", "issuelinks"),
+    "issuelinks": ("array", "issuelinks"),
+    "comment": ("comments-page", ""),
+    "worklog": ("array", "worklog"),
+    "watches": ("watches", ""),
+    "votes": ("votes", ""),
+    "attachment": ("array", "attachment"),
+    "timetracking": ("timetracking", ""),
+    "seconds": ("number", ""),
+    "workratio": ("number", ""),
+    "progress": ("progress", ""),
+    "approvals": ("sd-approvals", ""),
+    "sla": ("sd-servicelevelagreement", ""),
+    "requesttype": ("sd-customerrequesttype", ""),
+    "organizations": ("array", "sd-customerorganization"),
+    "any": ("any", ""),
+}
+
+
+def schema(spec: FieldSpec) -> Row:
+    """Return the schema of a field."""
+    kind, items = _SCHEMA_TYPES[spec.kind]
+    if spec.id == "security":
+        kind = "securitylevel"
+    found: Row = {"type": kind}
+    if items:
+        found["items"] = items
+    if spec.custom:
+        found["custom"] = spec.custom
+        found["customId"] = int(spec.id.removeprefix("customfield_"))
+    else:
+        found["system"] = spec.id
+    return found
+
+
+def chosen(call: Call, wanted: Iterable[str], default: str) -> list[FieldSpec]:
+    """Return the fields that a `fields` parameter chooses.
+
+    `*all` and `*navigable` name sets, a leading minus takes a field away; unknown names are
+    passed over, as Jira does.
+    """
+    names = list(wanted) or [default]
+    if all(name.startswith("-") for name in names):
+        names = [default, *names]
+    picked: dict[str, FieldSpec] = {}
+    for name in names:
+        if name == "*all":
+            picked |= {spec.id: spec for spec in known(call)}
+        elif name == "*navigable":
+            picked |= {spec.id: spec for spec in known(call) if spec.navigable}
+        else:
+            spec = call.definition.field_named(name.removeprefix("-"))
+            if spec is not None and name.startswith("-"):
+                picked.pop(spec.id, None)
+            elif spec is not None:
+                picked[spec.id] = spec
+    return list(picked.values())
+
+
+def known(call: Call) -> list[FieldSpec]:
+    """Return the fields of the site in this flavour."""
+    return [spec for spec in call.definition.fields.values() if call.cloud or not spec.cloud_only]
+
+
+EXPANDS = "renderedFields,names,schema,operations,editmeta,changelog,versionedRepresentations"
+
+
+def issue(call: Call, row: Row, specs: list[FieldSpec]) -> Row:
+    """Return the bean of an issue with the values of these fields."""
+    return {
+        "expand": f"{EXPANDS},customfield_10010.requestTypePractice" if call.cloud else EXPANDS,
+        "id": str(row["id"]),
+        "self": f"{call.api}/issue/{row['id']}",
+        "key": row["key"],
+        "fields": {spec.id: value(call, spec, row) for spec in specs},
+    }
+
+
+def value(call: Call, spec: FieldSpec, row: Row) -> Json:
+    """Return what an issue shows for a field."""
+    special = _BY_ID.get(spec.id) or _LIVE.get(spec.kind)
+    if special is not None:
+        return special(call, spec, row)
+    held = kept(row, spec.id)
+    if held is None:
+        return [] if spec.kind in {"labels", "components", "versions", "organizations"} else None
+    if held == [] and spec.custom and spec.kind != "organizations":
+        return None
+    show = _KEPT.get(spec.kind)
+    return held if show is None else show(call, spec, held)
+
+
+KeptShow: TypeAlias = Callable[[Call, FieldSpec, Json], Json]
+
+
+def _options(call: Call, spec: FieldSpec, held: Json) -> Json:
+    found = [
+        {"self": f"{call.api}/customFieldOption/{one['id']}", **one}
+        for one in option_values(spec, held)
+    ]
+    return found if spec.kind == "options" else next(iter(found), None)
+
+
+def _children(call: Call, spec: FieldSpec, held: Json) -> Json:
+    table = "component" if spec.kind == "components" else "version"
+    found: list[Row] = []
+    for number in held:
+        row = call.store.row(
+            f"SELECT * FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
+            number,
+        )
+        if row is not None:
+            known_of = {"self": f"{call.api}/{table}/{number}", "id": str(number)}
+            found.append({**known_of, "name": row["name"], **loads(row["detail"])})
+    return found
+
+
+def _groups(call: Call, _spec: FieldSpec, held: Json) -> Json:
+    rows = [call.people.group(one) for one in held]
+    return [beans.group(call, one) for one in rows if one is not None]
+
+
+def _tracking(_call: Call, _spec: FieldSpec, held: Json) -> Json:
+    found: Row = {}
+    for name in ("originalEstimate", "remainingEstimate"):
+        if name in held:
+            found[name] = duration_of(held[name])
+            found[f"{name}Seconds"] = held[name]
+    return found
+
+
+_KEPT: Mapping[str, KeptShow] = {
+    "text": lambda call, _spec, held: text.show(held, document=call.document),
+    "user": lambda call, _spec, held: beans.user_of(call, held),
+    "users": lambda call, _spec, held: [beans.user_of(call, one) for one in held],
+    "groups": _groups,
+    "datetime": lambda call, _spec, held: stamp(held, call.zone),
+    "option": _options,
+    "options": _options,
+    "priority": lambda call, _spec, held: beans.priority(call, held),
+    "resolution": lambda call, _spec, held: beans.resolution(call, held),
+    "issuetype": lambda call, _spec, held: beans.issue_type(call, held),
+    "status": lambda call, _spec, held: beans.status(call, held),
+    "project": lambda call, _spec, held: beans.project(call, beans.project_of(call, held)),
+    "components": _children,
+    "versions": _children,
+    "timetracking": _tracking,
+}
+
+
+# --- values that are computed from other tables
+
+
+def brief(call: Call, row: Row) -> Row:
+    """Return a linked issue: key, summary, status, priority and type."""
+    return {
+        "id": str(row["id"]),
+        "key": row["key"],
+        "self": f"{call.api}/issue/{row['id']}",
+        "fields": {
+            "summary": row["summary"],
+            "status": beans.status(call, row["status"]),
+            "priority": beans.priority(call, row["priority"]),
+            "issuetype": beans.issue_type(call, row["type"]),
+        },
+    }
+
+
+def _parent(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    found = call.store.row("SELECT * FROM issue WHERE id=?", row["parent"])
+    return None if found is None else brief(call, found)
+
+
+def _subtasks(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    found = call.store.rows("SELECT * FROM issue WHERE parent=? ORDER BY id", row["id"])
+    return [brief(call, one) for one in found]
+
+
+def link_type(call: Call, number: str) -> Row:
+    """Return a link type."""
+    one = call.definition.link_types[number]
+    return {
+        "id": number,
+        "name": one["name"],
+        "inward": one["inward"],
+        "outward": one["outward"],
+        "self": f"{call.api}/issueLinkType/{number}",
+    }
+
+
+def _links(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    found: list[Row] = []
+    rows = call.store.rows(
+        "SELECT * FROM link WHERE source=? OR target=? ORDER BY id", row["id"], row["id"]
+    )
+    for one in rows:
+        other, side = (
+            (one["target"], "outwardIssue")
+            if one["source"] == row["id"]
+            else (one["source"], "inwardIssue")
+        )
+        linked = call.store.row("SELECT * FROM issue WHERE id=?", other)
+        if linked is None or not call.may("BROWSE_PROJECTS", linked["project"]):
+            continue
+        found.append(
+            {
+                "id": str(one["id"]),
+                "self": f"{call.api}/issueLink/{one['id']}",
+                "type": link_type(call, one["type"]),
+                side: brief(call, linked),
+            }
+        )
+    return found
+
+
+def comment(call: Call, row: Row, *, rendered: bool = False) -> Row:
+    """Return a comment as the platform API shows it."""
+    body = loads(row["body"])
+    bean: Row = {
+        "self": f"{call.api}/issue/{row['issue']}/comment/{row['id']}",
+        "id": str(row["id"]),
+        "author": beans.user_of(call, row["author"]),
+        "body": text.show(body, document=call.document) or "",
+        "updateAuthor": beans.user_of(call, row["editor"]),
+        "created": stamp(row["created"], call.zone),
+        "updated": stamp(row["updated"], call.zone),
+    }
+    if rendered:
+        bean["renderedBody"] = text.html_of(body)
+    if row["visibility"]:
+        bean["visibility"] = loads(row["visibility"])
+    if call.cloud:
+        bean["jsdPublic"] = not row["internal"]
+    if call.query.get("expand") and "properties" in call.words("expand"):
+        held = loads(row["properties"])
+        bean["properties"] = [{"key": key, "value": one} for key, one in held.items()]
+    return bean
+
+
+def comments_of(call: Call, row: Row) -> list[Row]:
+    """Return the rows of the comments that the caller may read, oldest first."""
+    rows = call.store.rows("SELECT * FROM comment WHERE issue=? ORDER BY id", row["id"])
+    agent = call.may("BROWSE_PROJECTS", row["project"])
+    return [one for one in rows if agent or not one["internal"]]
+
+
+def _comments(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    rows = comments_of(call, row)
+    bean: Row = {
+        "comments": [comment(call, one) for one in rows[:_COMMENTS_SHOWN]],
+        "maxResults": len(rows),
+        "total": len(rows),
+        "startAt": 0,
+    }
+    if call.cloud:
+        bean["self"] = f"{call.api}/issue/{row['id']}/comment"
+    return bean
+
+
+def worklog(call: Call, row: Row) -> Row:
+    """Return a worklog."""
+    bean: Row = {
+        "self": f"{call.api}/issue/{row['issue']}/worklog/{row['id']}",
+        "author": beans.user_of(call, row["author"]),
+        "updateAuthor": beans.user_of(call, row["editor"]),
+        "created": stamp(row["created"], call.zone),
+        "updated": stamp(row["updated"], call.zone),
+        "started": stamp(row["started"], call.zone),
+        "timeSpent": duration_of(row["seconds"]),
+        "timeSpentSeconds": row["seconds"],
+        "id": str(row["id"]),
+        "issueId": str(row["issue"]),
+    }
+    shown = text.show(loads(row["body"]), document=call.document)
+    if shown is not None or not call.document:
+        bean["comment"] = shown or ""
+    return bean
+
+
+def _worklogs(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    rows = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", row["id"])
+    return {
+        "startAt": 0,
+        "maxResults": _WORKLOGS_SHOWN,
+        "total": len(rows),
+        "worklogs": [worklog(call, one) for one in rows[:_WORKLOGS_SHOWN]],
+    }
+
+
+def _watches(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    rows = call.store.rows("SELECT account FROM watcher WHERE issue=?", row["id"])
+    me = "" if call.caller is None else call.caller.id
+    return {
+        "self": f"{call.api}/issue/{row['key']}/watchers",
+        "watchCount": len(rows),
+        "isWatching": any(one["account"] == me for one in rows),
+    }
+
+
+def _votes(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    rows = call.store.rows("SELECT account FROM vote WHERE issue=?", row["id"])
+    me = "" if call.caller is None else call.caller.id
+    return {
+        "self": f"{call.api}/issue/{row['key']}/votes",
+        "votes": len(rows),
+        "hasVoted": any(one["account"] == me for one in rows),
+    }
+
+
+def attachment(call: Call, row: Row) -> Row:
+    """Return an attachment."""
+    return {
+        "self": f"{call.api}/attachment/{row['id']}",
+        "id": str(row["id"]),
+        "filename": row["filename"],
+        "author": beans.user_of(call, row["author"]),
+        "created": stamp(row["created"], call.zone),
+        "size": row["size"],
+        "mimeType": row["media"],
+        "content": f"{call.api}/attachment/content/{row['id']}",
+    }
+
+
+def _attachments(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    rows = call.store.rows(
+        "SELECT id, author, created, filename, media, length(content) AS size"
+        " FROM attachment WHERE issue=? ORDER BY id",
+        row["id"],
+    )
+    return [attachment(call, one) for one in rows]
+
+
+def _seconds(call: Call, spec: FieldSpec, row: Row) -> Json:
+    held = row["fields"].get("timetracking", {})
+    if spec.id == "timespent":
+        spent = call.store.value("SELECT sum(seconds) FROM worklog WHERE issue=?", row["id"])
+        return None if spent is None else int(spent)
+    name = "remainingEstimate" if spec.id == "timeestimate" else "originalEstimate"
+    return held.get(name)
+
+
+def _approvals(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    found = [approvals.bean(call, one) for one in approvals.listing(call, row)]
+    return found or None
+
+
+def _request_type(call: Call, _spec: FieldSpec, row: Row) -> Json:
+    found = call.store.row("SELECT * FROM request_type WHERE id=?", row["request_type"])
+    if found is None:
+        return None
+    spec = loads(found["spec"])
+    desk = call.store.value("SELECT id FROM desk WHERE project=?", row["project"])
+    base = call.site.url
+    where = f"{base}/rest/servicedeskapi"
+    return {
+        "_links": {
+            "jiraRest": f"{base}/rest/api/2/issue/{row['key']}",
+            "web": f"{base}/servicedesk/customer/portal/{desk}/{row['key']}",
+            "self": f"{where}/request/{row['key']}",
+            "agent": f"{base}/browse/{row['key']}",
+        },
+        "requestType": {
+            "_expands": ["field"],
+            "id": str(found["id"]),
+            "_links": {"self": f"{where}/servicedesk/{desk}/requesttype/{found['id']}"},
+            "name": found["name"],
+            "description": spec["description"],
+            "helpText": "",
+            "issueTypeId": row["type"],
+            "serviceDeskId": str(desk),
+            "portalId": str(desk),
+            "groupIds": [str(spec["group"] + 1)],
+        },
+        "currentStatus": {
+            "status": call.definition.statuses[row["status"]]["name"],
+            "statusCategory": call.definition.category_of(row["status"])["key"].upper(),
+            "statusDate": desk_date(row["category_changed"], call.zone),
+        },
+    }
+
+
+def _sla(call: Call, spec: FieldSpec, row: Row) -> Json:
+    return next((one for one in sla.listing(call, row) if one["name"] == spec.name), None)
+
+
+_LIVE: Mapping[str, Show] = {
+    "parent": _parent,
+    "subtasks": _subtasks,
+    "issuelinks": _links,
+    "comment": _comments,
+    "worklog": _worklogs,
+    "watches": _watches,
+    "votes": _votes,
+    "attachment": _attachments,
+    "seconds": _seconds,
+    "approvals": _approvals,
+    "requesttype": _request_type,
+    "sla": _sla,
+    "workratio": lambda _call, _spec, _row: -1,
+    "progress": lambda _call, _spec, _row: {"progress": 0, "total": 0},
+}
+_BY_ID: Mapping[str, Show] = {
+    "timetracking": lambda call, spec, row: _tracking(
+        call, spec, row["fields"].get("timetracking") or {}
+    ),
+    "lastViewed": lambda _call, _spec, _row: None,
+    "security": lambda _call, _spec, _row: None,
+}
