@@ -1,0 +1,88 @@
+"""`tiergate pause`, `resume`, `retry`, `release`, `undo`: what an operator may switch."""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from engine.bootstrap import Daemon, open_daemon, open_installation
+from engine.cli.console import (
+    ConfigOption,
+    ExitCode,
+    complain,
+    config_path,
+    errors_end_the_command,
+    say,
+)
+from engine.cli.reading import KeyArgument
+from engine.domain.refs import TicketRef
+from engine.ports.store import Pause
+from engine.service import operations
+
+ActionOption = Annotated[str | None, typer.Option("--action", help="Only this action.")]
+SystemOption = Annotated[str | None, typer.Option("--system", help="Only this system.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="For the audit and for others.")]
+
+
+def _operator() -> str:
+    return f"operator {getpass.getuser()}"
+
+
+def _ref(daemon: Daemon, key: str) -> TicketRef:
+    with daemon.services.store.begin() as unit:
+        return unit.find_ticket(key)
+
+
+def pause(
+    *,
+    config: ConfigOption = None,
+    action: ActionOption = None,
+    system: SystemOption = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Stop new effects before the next one starts; survives a restart."""
+    with (
+        errors_end_the_command(),
+        open_installation(config_path(config)) as opened,
+        opened.store.begin() as unit,
+    ):
+        unit.pause(
+            Pause(
+                action=action, system=system, by=_operator(), at=opened.clock.now(), reason=reason
+            )
+        )
+    say(f"paused: {action or system or 'everything'}")
+
+
+def resume(
+    *, config: ConfigOption = None, action: ActionOption = None, system: SystemOption = None
+) -> None:
+    """Lift a pause."""
+    with errors_end_the_command(), open_installation(config_path(config)) as opened:
+        with opened.store.begin() as unit:
+            stood = unit.resume(action=action, system=system, by=_operator(), at=opened.clock.now())
+    if not stood:
+        complain(f"{action or system or 'everything'} was not paused")
+        raise SystemExit(ExitCode.FINDING)
+    say(f"resumed: {action or system or 'everything'}")
+
+
+def retry(key: KeyArgument, *, config: ConfigOption = None) -> None:
+    """Start anew at a ticket: a new decision, hence a new approval."""
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        started = operations.retry(daemon.services, _ref(daemon, key), actor=_operator())
+    say(f"{key}: attempt {started.attempt} begins")
+
+
+def release(key: KeyArgument, *, config: ConfigOption = None, reason: ReasonOption = "") -> None:
+    """Let a ticket go: it is a person's from here."""
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        operations.release(daemon.services, _ref(daemon, key), actor=_operator(), reason=reason)
+    say(f"{key}: released")
+
+
+def undo(key: KeyArgument, *, config: ConfigOption = None) -> None:
+    """Take an effect back by a new plan of its own tier; refused where the target moved on."""
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        started = operations.undo(daemon.services, _ref(daemon, key), actor=_operator())
+    say(f"{key}: attempt {started.attempt} takes it back")

@@ -1,0 +1,97 @@
+"""The story of the daemon as it happens: a line a step, with the ticket's key."""
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+from engine.domain.handling import Handling
+from engine.domain.stage import Stage
+from engine.ports.clock import Clock
+from engine.ports.store import Store
+
+_COLOURS: dict[str, str] = {
+    "done": "32",
+    "tier": "36",
+    "gate": "33",
+    "waits": "33",
+    "handed over": "35",
+    "rejected": "31",
+    "failed": "31",
+    "parked": "31",
+}
+
+
+class Story:
+    """Prints what each step means to a person who watches."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, has_colour: bool, page: Callable[[str], str]
+    ) -> None:
+        """Take where tickets are read, and how an approval page of a change system is named."""
+        self._store = store
+        self._clock = clock
+        self._has_colour = has_colour
+        self._page = page
+
+    def step(self, before: Handling, after: Handling) -> None:
+        """Tell one step."""
+        for word, text in self._lines(before, after):
+            self._print(after, word, text)
+
+    def _lines(self, before: Handling, after: Handling) -> list[tuple[str, str]]:
+        lines: list[tuple[str, str]] = []
+        if before.classification is None and after.classification is not None:
+            lines.append(("new", self._title(after)))
+            lines.append(("triaged", self._understood(after)))
+        if before.decision is None and after.decision is not None and after.decision.action:
+            because = "; ".join(reason.because for reason in after.decision.reasons) or "floor"
+            lines.append(("tier", f"{int(after.decision.tier)}  {because}"))
+        if after.stage is not before.stage:
+            lines += self._stage_lines(after)
+        return lines
+
+    def _stage_lines(self, after: Handling) -> list[tuple[str, str]]:
+        number = after.change.number if after.change else "the desk"
+        page = self._page(after.change.system) if after.change else after.ticket.key
+        said: dict[Stage, tuple[str, str]] = {
+            Stage.OPENED: ("gate", f"{number} opened"),
+            Stage.AWAITING: ("waits", f"{number} waits for approval    approve: {page}"),
+            Stage.APPROVED: ("approved", f"{number}  {after.reason}"),
+            Stage.IMPLEMENTING: ("implement", f"plan {after.plan.code}" if after.plan else ""),
+            Stage.BACKING_OUT: ("failed", f"{after.reason}: backing out"),
+            Stage.PARKED: ("parked", after.reason),
+            Stage.FULFILLED: ("done", f"{after.reason}    {self._seconds(after)}"),
+        }
+        if after.stage in said:
+            return [said[after.stage]]
+        if after.stage.is_end:
+            return [(str(after.stage).replace("_", " "), after.reason)]
+        return []
+
+    def _title(self, handling: Handling) -> str:
+        with self._store.begin() as unit:
+            ticket = unit.ticket(handling.ticket)
+        if ticket is None:
+            return ""
+        who = ticket.requester.name if ticket.requester else "nobody"
+        words = "".join(c if c.isprintable() else " " for c in ticket.short_description)
+        return f'"{words[:60]}"  {who}'
+
+    @staticmethod
+    def _understood(handling: Handling) -> str:
+        found = handling.classification
+        if found is None or not found.intent:
+            return found.abstained_because if found else ""
+        return f"{found.intent} {found.confidence:.2f}"
+
+    def _seconds(self, handling: Handling) -> str:
+        spent = (handling.updated_at - handling.created_at).total_seconds()
+        return f"{spent:.1f} s"
+
+    def _print(self, handling: Handling, word: str, text: str) -> None:
+        now: datetime = self._clock.now().astimezone()
+        shown = f"{word:11}"
+        if self._has_colour and word in _COLOURS:
+            shown = f"\x1b[{_COLOURS[word]}m{shown}\x1b[0m"
+        sys.stdout.write(f"{now:%H:%M:%S}  {handling.ticket.key:12} {shown} {text}\n")
+        sys.stdout.flush()

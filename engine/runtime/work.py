@@ -1,0 +1,139 @@
+"""Binds the runtime to the use cases: which duties there are, and what one wake does."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from engine.domain.handling import Handling
+from engine.domain.stage import Stage
+from engine.errors import TiergateError
+from engine.ports.store import PollHealth
+from engine.runtime.embedded import Duty
+from engine.service import advance as advancing
+from engine.service import faults, gate, intake
+from engine.service.world import Services
+
+_UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
+_HOUSEKEEPING = timedelta(seconds=5)
+_log = structlog.stdlib.get_logger("tiergate.step")
+
+
+class DaemonWork:
+    """The `Work` of an embedded daemon."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        polls: Mapping[str, timedelta],
+        housekeeping: Callable[[], None],
+        on_step: Callable[[Handling, Handling], None],
+    ) -> None:
+        """Take the use cases' world and what belongs to this process.
+
+        Args:
+            services: The ports and terms.
+            polls: System name to polling interval, for every system that is healthy enough to poll.
+            housekeeping: What is done every few seconds (sealing the audit heads).
+            on_step: Told of every advance, the handling before and after.
+        """
+        self._services = services
+        self._polls = polls
+        self._housekeeping = housekeeping
+        self._on_step = on_step
+
+    def duties(self) -> tuple[Duty, ...]:
+        """Return polling of every source, sync of every change system, and housekeeping."""
+        found: list[Duty] = []
+        for system, desk in self._services.desks.items():
+            if system not in self._polls:
+                continue
+            found += [
+                Duty(
+                    name=f"poll {system}/{source}",
+                    every=self._polls[system],
+                    work=partial(self._poll, system, source),
+                )
+                for source in desk.sources()
+            ]
+        found += [
+            Duty(name=f"sync {system}", every=self._polls[system], work=partial(self._sync, system))
+            for system in sorted(self._change_systems())
+            if system in self._polls
+        ]
+        found.append(Duty(name="housekeeping", every=_HOUSEKEEPING, work=self._keep_house))
+        return tuple(found)
+
+    def advance(self, handling: str) -> None:
+        """Do the next steps of one handling, as far as they go without waiting."""
+        before = self._read(handling)
+        while advancing.advance(self._services, handling):
+            after = self._read(handling)
+            self._on_step(before, after)
+            before = after
+        after = self._read(handling)
+        if after.version != before.version:
+            self._on_step(before, after)
+
+    def park(self, handling: str, why: str) -> None:
+        """Park a handling that met an error nobody foresaw."""
+        advancing.park(self._services, handling, why)
+
+    def due(self, limit: int) -> tuple[str, ...]:
+        """Return handlings whose time has come."""
+        with self._services.store.begin() as unit:
+            return unit.due(self._services.now(), limit=limit)
+
+    def next_due_at(self) -> datetime | None:
+        """Return when the next unsettled handling is due; None when everything is settled."""
+        with self._services.store.begin() as unit:
+            return unit.next_wake(_UNSETTLED)
+
+    def fault(self, name: str, why: str) -> None:
+        """Open or update the one incident for this fault, and send the one mail."""
+        faults.report(self._services, name, why)
+
+    def mended(self, name: str) -> None:
+        """Close the incident of this fault."""
+        faults.mend(self._services, name)
+
+    def _poll(self, system: str, source: str) -> bool:
+        name = f"{system}/{source}"
+        try:
+            more = intake.poll(self._services, system, source)
+        except TiergateError as error:
+            self._note_failure(name, f"{type(error).__name__}: {error}")
+            raise
+        return more
+
+    def _sync(self, system: str) -> bool:
+        return gate.sync(self._services, system)
+
+    def _keep_house(self) -> bool:
+        self._housekeeping()
+        return False
+
+    def _change_systems(self) -> set[str]:
+        return {self._services.change_system_for(system) for system in self._services.desks} & set(
+            self._services.changes
+        )
+
+    def _read(self, handling: str) -> Handling:
+        with self._services.store.begin() as unit:
+            return unit.handling(handling)
+
+    def _note_failure(self, source: str, why: str) -> None:
+        with self._services.store.begin() as unit:
+            known = next((one for one in unit.health() if one.source == source), None)
+            unit.save_health(
+                PollHealth(
+                    source=source,
+                    last_good_at=known.last_good_at if known else None,
+                    last_error=why,
+                    errors_in_row=(known.errors_in_row if known else 0) + 1,
+                    seen=known.seen if known else 0,
+                    hidden=known.hidden if known else 0,
+                )
+            )
