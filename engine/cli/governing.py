@@ -58,9 +58,12 @@ def resume(
     *, config: ConfigOption = None, action: ActionOption = None, system: SystemOption = None
 ) -> None:
     """Lift a pause."""
-    with errors_end_the_command(), open_installation(config_path(config)) as opened:
-        with opened.store.begin() as unit:
-            stood = unit.resume(action=action, system=system, by=_operator(), at=opened.clock.now())
+    with (
+        errors_end_the_command(),
+        open_installation(config_path(config)) as opened,
+        opened.store.begin() as unit,
+    ):
+        stood = unit.resume(action=action, system=system, by=_operator(), at=opened.clock.now())
     if not stood:
         complain(f"{action or system or 'everything'} was not paused")
         raise SystemExit(ExitCode.FINDING)

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Protocol
 
 import orjson
 import typer
+from connectors.ldap.sandbox.server import DirectorySandbox
+from connectors.smtp.sandbox.server import MailSandbox
 
 from connectors.jira.sandbox.server import JiraSandbox
-from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
-from connectors.smtp.sandbox.server import MailSandbox
 from engine.cli.console import errors_end_the_command, say
 from engine.runtime.signals import on_end
 
@@ -52,13 +52,17 @@ def sandbox(  # noqa: PLR0913  one option each
             ServiceNowSandbox(folder("servicenow"), seed, servicenow_port, tls=tls)
         )
         jira = running.enter_context(
-            JiraSandbox(folder("jira"), seed, jira_flavour, jira_port, tls=tls)
+            JiraSandbox(folder("jira"), seed, jira_flavour, port=jira_port, tls=tls)
         )
         directory = running.enter_context(DirectorySandbox(folder("ldap"), seed, ldap_port))
         mail = running.enter_context(MailSandbox(folder("smtp"), smtp_port))
         document = {
             "servicenow": _itsm(servicenow.url, servicenow.admin_url, servicenow.accounts),
-            "jira": _itsm(jira.url, jira.admin_url, jira.accounts),
+            "jira": {
+                "url": jira.url,
+                "admin_url": jira.admin_url,
+                "accounts": {role: dict(way) for role, way in jira.accounts.items()},
+            },
             "ldap": _itsm(directory.url, directory.admin_url, directory.accounts),
             "smtp": {"host": "127.0.0.1", "port": mail.port, "admin_url": mail.admin_url},
             "ca_file": str(servicenow.ca_file) if servicenow.ca_file else None,
