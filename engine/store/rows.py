@@ -26,7 +26,9 @@ class Rows:
         Another transaction that holds the key is waited for, so the answer is final.
         """
         statement = self._insert(table).values(**values).on_conflict_do_nothing()
-        return self._connection.execute(statement).rowcount == 1
+        # Without the option SQLAlchemy forgets the count of an INSERT on some drivers.
+        kept = statement.execution_options(preserve_rowcount=True)
+        return self._connection.execute(kept).rowcount == 1
 
     def _save(self, table: Table, values: Mapping[str, Any]) -> None:
         """Insert, or replace the row with the same primary key."""

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -123,16 +123,19 @@ def open_store(url: str, *, data_dir: Path) -> SQLStore:
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = connect(url)
-    upgrade(engine)
-    key = load_or_create(data_dir)
-    store = SQLStore(engine, key=key, data_dir=data_dir)
-    with store.begin() as unit:
-        known = unit.setting(_KEY_SETTING)
-        if known is None:
-            unit.save_setting(_KEY_SETTING, key.fingerprint)
-        elif known != key.fingerprint:
-            raise ConfigurationError(
-                f"{data_dir / KEY_FILE}: the audit chains were sealed with another key ({known});"
-                " bring that file back, also to every daemon of a cluster"
-            )
-    return store
+    with ExitStack() as opened:
+        opened.callback(engine.dispose)
+        upgrade(engine)
+        key = load_or_create(data_dir)
+        store = SQLStore(engine, key=key, data_dir=data_dir)
+        with store.begin() as unit:
+            known = unit.setting(_KEY_SETTING)
+            if known is None:
+                unit.save_setting(_KEY_SETTING, key.fingerprint)
+            elif known != key.fingerprint:
+                raise ConfigurationError(
+                    f"{data_dir / KEY_FILE}: the audit chains were sealed with another key"
+                    f" ({known}); bring that file back, also to every daemon of a cluster"
+                )
+        opened.pop_all()  # from here on `close` ends it
+        return store

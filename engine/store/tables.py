@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.types import TypeDecorator
 
 from engine.errors import InvalidAnswerError
@@ -56,6 +57,10 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+class InvalidIdentifierError(InvalidAnswerError, DontWrapMixin):
+    """An id that no system of record gives out; SQLAlchemy passes it on as it is."""
+
+
 class Word(TypeDecorator[str]):
     """A name or an id; what PostgreSQL cannot hold is refused on SQLite as well."""
 
@@ -66,12 +71,28 @@ class Word(TypeDecorator[str]):
         """Refuse NUL and lone surrogates.
 
         Raises:
-            InvalidAnswerError: The text is no valid identifier.
+            InvalidIdentifierError: The text is no valid identifier.
         """
         del dialect
         if value is not None and ("\0" in value or not _is_unicode(value)):
-            raise InvalidAnswerError(f"identifier {value!r} holds characters that no id may hold")
+            raise InvalidIdentifierError(
+                f"identifier {value!r} holds characters that no id may hold"
+            )
         return value
+
+
+class Prose(TypeDecorator[str]):
+    """Words for people; what PostgreSQL cannot hold is written as its escape."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Escape NUL and lone surrogates."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def _is_unicode(value: str) -> bool:
@@ -113,7 +134,7 @@ BROKEN = Table(
     METADATA,
     Column("source", Word, primary_key=True),
     Column("id", Word, primary_key=True),
-    Column("why", Text, nullable=False),
+    Column("why", Prose, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
 )
@@ -217,7 +238,7 @@ SETTING = Table(
     "setting",
     METADATA,
     Column("name", Word, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Prose, nullable=False),
 )
 
 AUDIT = Table(

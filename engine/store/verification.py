@@ -1,8 +1,9 @@
 """What `audit verify` checks; each check names the first row that does not fit."""
 
+import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -47,10 +48,11 @@ def verify(
         return found
     names = [chain] if chain is not None else None
     seen = set[str]()
-    for name, rows in _chains(connection, names):
-        seen.add(name)
-        if (found := _verify_chain(connection, name, rows)) is not None:
-            return found
+    with contextlib.closing(_chains(connection, names)) as chains:
+        for name, rows in chains:
+            seen.add(name)
+            if (found := _verify_chain(connection, name, rows)) is not None:
+                return found
     known = select(HEAD.c.chain).union(select(SEAL_LEAF.c.chain)).order_by("chain")
     expected = names if names is not None else connection.scalars(known)
     lost = next((name for name in expected if name not in seen), None)
@@ -85,14 +87,14 @@ def _verify_seals(
 
 def _chains(
     connection: Connection, names: Sequence[str] | None
-) -> Iterator[tuple[str, tuple[AuditRow, ...]]]:
+) -> Generator[tuple[str, tuple[AuditRow, ...]]]:
     query = select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.number)
     if names is not None:
         query = query.where(AUDIT.c.chain.in_(names))
     # Streamed: a chain is short, all of them together may not fit into memory.
-    streamed = connection.execution_options(yield_per=1000).execute(query)
-    for name, group in itertools.groupby(streamed, key=lambda row: row.chain):
-        yield name, tuple(audit_row(row) for row in group)
+    with connection.execute(query, execution_options={"yield_per": 1000}) as streamed:
+        for name, group in itertools.groupby(streamed, key=lambda row: row.chain):
+            yield name, tuple(audit_row(row) for row in group)
 
 
 def _verify_chain(connection: Connection, chain: str, rows: tuple[AuditRow, ...]) -> Misfit | None:

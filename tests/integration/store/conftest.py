@@ -1,0 +1,191 @@
+"""A real SQLite file and a real PostgreSQL server, and builders of small domain objects."""
+
+import dataclasses
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+
+from engine.domain.action import BoundAction, BoundTarget, ParameterKind, Tier
+from engine.domain.decision import Window
+from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase
+from engine.domain.handling import Handling
+from engine.domain.plan import Plan
+from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
+from engine.domain.stage import Gate, Stage
+from engine.domain.ticket import Ticket, TicketState
+from engine.ports.store import UnitOfWork
+from engine.store.store import SQLStore, open_store
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+class Server:
+    """One PostgreSQL server under a directory of its own, on a socket that only we see."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def fresh(self) -> str:
+        name = f"store_{next(_numbers)}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://tiergate@/{database}?host={self.directory}"
+
+
+@pytest.fixture(scope="session")
+def server(lacking: Callable[[str], NoReturn]) -> Iterator[Server]:
+    """The PostgreSQL of this machine, started under a directory of its own."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        lacking("the PostgreSQL server (initdb) is not installed")
+    binaries = found[-1].parent
+    directory = Path(tempfile.mkdtemp(prefix="tiergate-pg-"))
+    as_owner = list[str]()
+    if os.geteuid() == 0:
+        # The server refuses to run as root.
+        names = {entry.pw_name for entry in pwd.getpwall()}
+        owner = "postgres" if "postgres" in names else "nobody"
+        shutil.chown(directory, owner)
+        as_owner = ["runuser", "-u", owner, "--"]
+    data = directory / "data"
+
+    def run(*command: str) -> None:
+        subprocess.run([*as_owner, *command], check=True, cwd=directory, stdout=subprocess.DEVNULL)
+
+    initdb = ("--auth=trust", "--username=tiergate", "--encoding=UTF8", "--locale=C", "--no-sync")
+    run(f"{binaries}/initdb", *initdb, "-D", str(data))
+    options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
+    control = (f"{binaries}/pg_ctl", "-D", str(data), "-w")
+    run(*control, "-o", options, "-l", str(directory / "log"), "start")
+    try:
+        yield Server(directory)
+    finally:
+        run(*control, "-m", "immediate", "stop")
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes the URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path}/tiergate-{next(_numbers)}.db"
+    made: Callable[[], str] = request.getfixturevalue("server").fresh
+    return made
+
+
+@pytest.fixture
+def url(fresh_url: Callable[[], str]) -> str:
+    return fresh_url()
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[SQLStore]:
+    opened = open_store(url, data_dir=tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+class Make:
+    """Builders of small domain objects."""
+
+    now = NOW
+
+    def ref(self, name: str = "1", system: str = "servicenow") -> TicketRef:
+        return TicketRef(
+            system=system, kind=TicketKind.INCIDENT, id=f"sys{name}", key=f"INC000{name}"
+        )
+
+    def ticket(self, name: str = "1", system: str = "servicenow", **changes: Any) -> Ticket:
+        asker = Account(system=system, id="u1", name="Ada")
+        ticket = Ticket(
+            ref=self.ref(name, system),
+            url="https://example.org/1",
+            version="1",
+            created_at=NOW,
+            updated_at=NOW,
+            state=TicketState.NEW,
+            short_description="My password is lost",
+            description="Please help",
+            requester=asker,
+            creator=asker,
+        )
+        return dataclasses.replace(ticket, **changes)
+
+    def change(self, name: str = "1") -> ChangeRef:
+        return ChangeRef(system="servicenow", id=f"chg{name}", number=f"CHG000{name}", url="u")
+
+    def plan(self, ref: TicketRef, revision: int = 1, subject: str = "uuid-1") -> Plan:
+        person = BoundTarget(kind=ParameterKind.PERSON, id=subject, name="Ada")
+        return Plan(
+            revision=revision,
+            ticket=ref,
+            bound=BoundAction(action="reset_password", version=1, system="ldap", subject=person),
+            requester_key="1",
+            requester_name="Ada",
+            subject_key="1",
+            subject_name="Ada",
+            tier=Tier.THREE,
+            reasons=("floor",),
+            authority="cab",
+            authority_group="g1",
+            least_approvers=1,
+            window=Window(),
+            expires_at=NOW + timedelta(days=10),
+        )
+
+    def effect(self, handling: Handling, key: str = "k1", **changes: Any) -> Effect:
+        effect = Effect(
+            key=key,
+            handling=handling.id,
+            kind=EffectKind.IMPLEMENT,
+            action="reset_password",
+            phase=EffectPhase.INTENT,
+            owner="worker-1",
+            lease_until=NOW + timedelta(minutes=1),
+            fence=1,
+            started_at=NOW,
+            baseline={"pwdChangedTime": "never"},
+        )
+        return dataclasses.replace(effect, **changes)
+
+    def consumption(self, revision: int = 1, digest: str = "sha256:1") -> Consumption:
+        return Consumption(
+            system="servicenow", change_id="chg1", revision=revision, plan_digest=digest
+        )
+
+    def started(self, unit: UnitOfWork, name: str = "1") -> Handling:
+        unit.save_ticket(self.ticket(name), seen_at=NOW)
+        handling = unit.start(self.ref(name), at=NOW, actor="tiergate")
+        assert handling is not None
+        return handling
+
+    def moved(self, unit: UnitOfWork, *stages: Stage, gate: Gate, name: str = "1") -> Handling:
+        """Start a handling and move it through TRIAGED and DECIDED to these stages."""
+        handling = self.started(unit, name)
+        handling = unit.advance(handling, Stage.TRIAGED, why="understood", at=NOW)
+        plan = self.plan(handling.ticket)
+        handling = unit.advance(
+            handling, Stage.DECIDED, why="map", at=NOW, gate=gate, plan=plan, wake_at=NOW
+        )
+        for stage in stages:
+            handling = unit.advance(handling, stage, why="next", at=NOW)
+        return handling
+
+
+@pytest.fixture
+def make() -> Make:
+    return Make()
