@@ -20,7 +20,7 @@ class RuleView:
     calendars: Mapping[str, Calendar]
 
     def of(
-        self, facts: DecisionFacts, spec: ActionSpec, ordinary: Collection[str]
+        self, facts: DecisionFacts, spec: ActionSpec, ordinary: Collection[str] | None
     ) -> dict[str, JSON]:
         """Return the documents; a fact that is missing stays missing, so that rules fail loudly."""
         return {
@@ -35,7 +35,7 @@ class RuleView:
         }
 
     def _parameters(
-        self, facts: DecisionFacts, spec: ActionSpec, ordinary: Collection[str]
+        self, facts: DecisionFacts, spec: ActionSpec, ordinary: Collection[str] | None
     ) -> dict[str, JSON]:
         shapes = self.names.of["params"]
         found: dict[str, JSON] = {}
@@ -54,14 +54,16 @@ class RuleView:
         return found
 
 
-def is_ordinary(group: Mapping[str, JSON], listed: Collection[str]) -> bool:
-    """Whether a group is ordinary: the map lists it, and the directory does not object.
+def is_ordinary(group: Mapping[str, JSON], listed: Collection[str] | None) -> bool:
+    """Whether a group is ordinary: the directory says so, and the map, where it lists any.
 
-    The directory's own `ordinary` (no nesting, no adminCount) and `nested` can only take the word
-    away; a group that nobody listed is never ordinary.
+    The directory's word means that its settings list the group, that nothing is nested into or
+    above it, and that it carries no adminCount. A silent directory means no.
     """
-    if group.get("ordinary") is False or group.get("nested") is True:
+    if group.get("ordinary") is not True or group.get("nested") is True:
         return False
+    if listed is None:
+        return True
     names = {str(group.get(key, "")).casefold() for key in ("id", "name")} - {""}
     return bool(names & {name.casefold() for name in listed})
 

@@ -7,13 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictBool, StrictStr
 
 from config.document import Document, Loc, Plain, load_document
 from config.problems import Problems, unknown
 from config.secrets import SecretSource, refuse_literals, resolve_all
 from config.units import Confidence, Name
 from config.validation import Strict, validate
+from engine.domain.decision import Phase
 
 MAIL_KIND = "smtp"
 
@@ -66,6 +67,25 @@ class ClassifierSection(Strict):
     novelty: Confidence | None = None
 
 
+class CommentsSection(Strict):
+    """Requester-visible comments by occasion; an occasion without a template stays silent."""
+
+    waiting: Name | None = None
+    done: Name | None = None
+    refused: Name | None = None
+    handed_over: Name | None = None
+
+
+class TriageSection(Strict):
+    """What triage does on tickets without an action, and how sure it is before it writes a field.
+
+    In phase observe nothing is written on them.
+    """
+
+    phase: Phase = Phase.OBSERVE
+    confidence: Confidence = 0.8
+
+
 def _empty_if_nothing(value: object) -> object:
     return {} if value is None else value
 
@@ -73,6 +93,7 @@ def _empty_if_nothing(value: object) -> object:
 class InstallationFile(Strict):
     """The file as it is written; systems, directories and mail are checked by their connectors."""
 
+    installation: Name = "tiergate"
     store: StoreSection
     runtime: RuntimeKind = RuntimeKind.EMBEDDED
     tiers: StrictStr = "tiers.yaml"
@@ -89,6 +110,10 @@ class InstallationFile(Strict):
     mail: dict[str, object] | None = None
     tell: TellSection = TellSection()
     classifier: ClassifierSection = ClassifierSection()
+    templates: StrictStr = ""
+    comments: CommentsSection = CommentsSection()
+    triage: TriageSection = TriageSection()
+    resolve: StrictBool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +129,13 @@ class SystemEntry:
 class Installation:
     """A loaded installation file; secrets are resolved and never printed.
 
-    `changes` says, for every ITSM system, in which one its changes live (by default its own).
-    `data` is the folder for what the daemon keeps beside the store.
+    `name` names the installation in correlation ids and effect keys, for ever. `changes` says, for
+    every ITSM system, in which one its changes live (by default its own). `data` is the folder for
+    what the daemon keeps beside the store; `templates` that of the admin's own templates, if any.
     """
 
     file: Path
+    name: str
     store_url: SecretStr
     runtime: RuntimeKind
     tiers: Path
@@ -121,6 +148,10 @@ class Installation:
     people: PeopleSection
     tell: TellSection
     classifier: ClassifierSection
+    templates: Path | None
+    comments: Mapping[str, str]
+    triage: TriageSection
+    resolve: bool
     document: Document = field(repr=False)
 
     @property
@@ -166,6 +197,7 @@ def load_installation(
         raise AssertionError("a file without problems is valid")
     return Installation(
         file=path,
+        name=file.installation,
         store_url=file.store.url,
         runtime=file.runtime,
         tiers=path.parent / file.tiers,
@@ -178,6 +210,10 @@ def load_installation(
         people=file.people,
         tell=file.tell,
         classifier=file.classifier,
+        templates=path.parent / file.templates if file.templates else None,
+        comments=file.comments.model_dump(exclude_none=True),
+        triage=file.triage,
+        resolve=file.resolve,
         document=document,
     )
 

@@ -109,7 +109,6 @@ class CompiledTierMap:
     freezes: tuple[TierFreeze, ...]
     calendars: Mapping[str, Calendar]
     authorities: Mapping[str, Authority]
-    comments: Mapping[str, str]
     routing: tuple[RoutingSection, ...]
     view: RuleView
 

@@ -93,7 +93,6 @@ def load_tier_map(
         freezes=freezes,
         calendars=MappingProxyType(calendars),
         authorities=MappingProxyType(checker.authorities()),
-        comments=MappingProxyType(dict(file.comments)),
         routing=file.routing,
         view=RuleView(names=names, calendars=calendars),
     )

@@ -146,7 +146,7 @@ class ActionSection(Strict):
     phase: Phase = Phase.OBSERVE
     gate: GateSection = GateSection()
     change: NativeSection = NativeSection()
-    ordinary: tuple[StrictStr, ...] = ()
+    ordinary: tuple[StrictStr, ...] | None = None
     catalog_items: tuple[CatalogItemSection, ...] = ()
     route: RouteSection = RouteSection()
     examples: tuple[Phrase, ...] = ()
@@ -223,5 +223,4 @@ class TierMapFile(Strict):
     roles: dict[Name, RoleSection] = Field(default_factory=dict[Name, RoleSection])
     rules: tuple[RuleSection, ...] = ()
     routing: tuple[RoutingSection, ...] = ()
-    comments: dict[Name, Name] = Field(default_factory=dict[Name, Name])
     tests: tuple[CaseSection, ...] = ()
