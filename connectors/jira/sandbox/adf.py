@@ -1,4 +1,4 @@
-"""Atlassian Document Format: what is valid, and its renderings as wiki text, plain text and HTML."""
+"""Atlassian Document Format: what is valid, and how it reads as wiki text, plain text, HTML."""
 
 from collections.abc import Callable, Mapping
 from html import escape
@@ -157,40 +157,46 @@ def _wiki_inline(node: Row) -> str:
 
 
 def _wiki_mark(mark: Row, text: str) -> str:
-    kind = mark.get("type")
+    kind = str(mark.get("type"))
     if kind in _WRAPS:
         sign = _WRAPS[kind][0]
         return f"{sign}{text}{sign}"
-    if kind == "code":
-        return f"{{{{{text}}}}}"
-    if kind == "link":
-        href = str(_attrs(mark).get("href", ""))
-        return f"[{href}]" if text == href else f"[{text}|{href}]"
-    if kind == "textColor":
-        return f"{{color:{_attrs(mark).get('color', 'black')}}}{text}{{color}}"
-    if kind == "subsup":
-        sign = "~" if _attrs(mark).get("type") == "sub" else "^"
-        return f"{sign}{text}{sign}"
-    return text
+    render = _WIKI_MARKS.get(kind)
+    return text if render is None else render(_attrs(mark), text)
+
+
+def _wiki_link(attrs: Row, text: str) -> str:
+    href = str(attrs.get("href", ""))
+    return f"[{href}]" if text == href else f"[{text}|{href}]"
+
+
+def _wiki_subsup(attrs: Row, text: str) -> str:
+    sign = "~" if attrs.get("type") == "sub" else "^"
+    return f"{sign}{text}{sign}"
+
+
+_WIKI_MARKS: Mapping[str, Callable[[Row, str], str]] = {
+    "code": lambda _attrs, text: f"{{{{{text}}}}}",
+    "link": _wiki_link,
+    "textColor": lambda attrs, text: f"{{color:{attrs.get('color', 'black')}}}{text}{{color}}",
+    "subsup": _wiki_subsup,
+}
 
 
 def _inline_text(node: Row, *, mention: str) -> str:
-    attrs = _attrs(node)
-    match node["type"]:
-        case "hardBreak":
-            return "\n"
-        case "mention":
-            return mention.format(attrs.get("id", ""))
-        case "emoji":
-            return str(attrs.get("text") or attrs.get("shortName", ""))
-        case "inlineCard":
-            return f"[{attrs.get('url', '')}]"
-        case "status":
-            return str(attrs.get("text", ""))
-        case "date":
-            return str(attrs.get("timestamp", ""))
-        case _:
-            return str(node.get("text", ""))
+    if node["type"] == "mention":
+        return mention.format(_attrs(node).get("id", ""))
+    render = _INLINE_TEXTS.get(node["type"])
+    return str(node.get("text", "")) if render is None else render(_attrs(node))
+
+
+_INLINE_TEXTS: Mapping[str, Callable[[Row], str]] = {
+    "hardBreak": lambda _attrs: "\n",
+    "emoji": lambda attrs: str(attrs.get("text") or attrs.get("shortName", "")),
+    "inlineCard": lambda attrs: f"[{attrs.get('url', '')}]",
+    "status": lambda attrs: str(attrs.get("text", "")),
+    "date": lambda attrs: str(attrs.get("timestamp", "")),
+}
 
 
 # --- plain text
@@ -208,6 +214,7 @@ def to_plain(node: Row) -> str:
 
 # --- HTML
 
+_HTML_FIXED: Mapping[str, str] = {"hardBreak": "<br/>", "rule": "<hr/>"}
 _HTML_TAGS: Mapping[str, str] = {
     "paragraph": "p",
     "bulletList": "ul",
@@ -219,35 +226,31 @@ _HTML_TAGS: Mapping[str, str] = {
     "tableCell": "td",
     "tableHeader": "th",
     "panel": "div",
+    "codeBlock": "pre",
 }
 
 
 def to_html(node: Row) -> str:
     """Render a document, or a node of one, as HTML with everything of it escaped."""
-    kind = node.get("type")
+    kind = str(node.get("type"))
     if kind == "text":
         return _html_text(node)
-    if kind == "hardBreak":
-        return "<br/>"
+    if kind in _HTML_FIXED:
+        return _HTML_FIXED[kind]
     if kind in _INLINES:
         return escape(_inline_text(node, mention="{}"))
     inner = "".join(to_html(one) for one in _children(node))
+    tag = _HTML_TAGS.get(kind, "")
     if kind == "heading":
         level = _attrs(node).get("level", 1)
         tag = f"h{level}" if level in range(1, 7) else "h6"
-        return f"<{tag}>{inner}</{tag}>"
-    if kind == "codeBlock":
-        return f"<pre>{inner}</pre>"
-    if kind == "rule":
-        return "<hr/>"
-    tag = _HTML_TAGS.get(str(kind), "")
     return f"<{tag}>{inner}</{tag}>" if tag else inner
 
 
 def _html_text(node: Row) -> str:
     text = escape(str(node.get("text", "")))
     for mark in node.get("marks", ()):
-        kind = mark.get("type")
+        kind = str(mark.get("type"))
         if kind in _WRAPS:
             tag = _WRAPS[kind][1]
             text = f"<{tag}>{text}</{tag}>"

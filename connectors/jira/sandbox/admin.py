@@ -17,6 +17,7 @@ class Seeding:
         self._throttle = throttle
 
     def __call__(self, document: Mapping[str, object]) -> Mapping[str, object]:
+        """Carry out a document and return what was done."""
         unknown = set(document) - {"index_lag_seconds", "bursts", "bucket"}
         if unknown:
             raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")

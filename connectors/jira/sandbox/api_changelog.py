@@ -2,7 +2,15 @@
 
 from connectors.jira.sandbox import beans, issues
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
-from connectors.jira.sandbox.wire import Json, Row, as_int, bad_payload, bad_request, page_bean, stamp
+from connectors.jira.sandbox.wire import (
+    Json,
+    Row,
+    as_int,
+    bad_payload,
+    bad_request,
+    page_bean,
+    stamp,
+)
 
 routes = Routes()
 _EXPANDED_MOST = 100

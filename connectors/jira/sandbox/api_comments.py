@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox import index, issues, show, text
+from connectors.jira.sandbox import index, issues, talk, text
+from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.editing import comment_body, comment_properties, write_worklog
-from connectors.jira.sandbox.fields import ValueRefusedError, seconds_of
+from connectors.jira.sandbox.reading import ValueRefusedError
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps
 from connectors.jira.sandbox.wire import (
@@ -39,7 +40,7 @@ def _page(call: Call, name: str, rows: list[Json]) -> Row:
 def list_comments(call: Call) -> Json:
     """Return a page of the comments, oldest first unless `orderBy` turns them."""
     issue = issues.visible(call, call.path["key"])
-    rows = show.comments_of(call, issue)
+    rows = talk.comments_of(call, issue)
     order = call.query.get("orderBy", "created")
     if order not in {"created", "+created", "-created"}:
         raise bad_request(f"The value '{order}' is not valid for orderBy.")
@@ -47,7 +48,7 @@ def list_comments(call: Call) -> Json:
         rows.reverse()
     rendered = "renderedBody" in call.words("expand")
     page = _page(call, "comments", list(rows))
-    page["comments"] = [show.comment(call, one, rendered=rendered) for one in page["comments"]]
+    page["comments"] = [talk.comment(call, one, rendered=rendered) for one in page["comments"]]
     return page
 
 
@@ -70,7 +71,7 @@ def post_comment(call: Call) -> Json:
         properties=properties,
         visibility=_visibility(call, body),
     )
-    return Reply(status=HTTPStatus.CREATED, body=show.comment(call, row))
+    return Reply(status=HTTPStatus.CREATED, body=talk.comment(call, row))
 
 
 def _body(call: Call, body: Row) -> Row:
@@ -86,13 +87,15 @@ def _visibility(_call: Call, body: Row) -> Json:
         return None
     if not isinstance(found, dict) or found.get("type") not in {"role", "group"}:
         raise field_errors({"commentLevel": "Invalid visibility."})
-    return {key: found[key] for key in ("type", "value", "identifier") if found.get(key) is not None}
+    return {
+        key: found[key] for key in ("type", "value", "identifier") if found.get(key) is not None
+    }
 
 
 def _comment(call: Call) -> tuple[Row, Row]:
     issue = issues.visible(call, call.path["key"])
     number = call.path["id"]
-    row = next((one for one in show.comments_of(call, issue) if str(one["id"]) == number), None)
+    row = next((one for one in talk.comments_of(call, issue) if str(one["id"]) == number), None)
     if row is None:
         raise not_found(f"Can not find a comment for the id: {number}.")
     return issue, row
@@ -102,15 +105,18 @@ def _comment(call: Call) -> tuple[Row, Row]:
 def get_comment(call: Call) -> Json:
     """Return one comment."""
     _, row = _comment(call)
-    return show.comment(call, row, rendered="renderedBody" in call.words("expand"))
+    return talk.comment(call, row, rendered="renderedBody" in call.words("expand"))
 
 
 def _may_touch(call: Call, issue: Row, row: Row, verb: str, noun: str) -> None:
     own = call.caller is not None and row["author"] == call.caller.id
     wanted = f"{verb}_OWN_{noun}" if own else f"{verb}_ALL_{noun}"
-    if not call.may(wanted, issue["project"]) and not call.may(f"{verb}_ALL_{noun}", issue["project"]):
+    if not call.may(wanted, issue["project"]) and not call.may(
+        f"{verb}_ALL_{noun}", issue["project"]
+    ):
         raise (bad_request if call.cloud else forbidden)(
-            f"You do not have permission to {verb.lower()} {noun.lower()[:-1]} with id: {row['id']}."
+            f"You do not have permission to {verb.lower()} {noun.lower()[:-1]}"
+            f" with id: {row['id']}."
         )
 
 
@@ -130,7 +136,7 @@ def put_comment(call: Call) -> Json:
         changed |= {"internal": int(internal), "properties": dumps(properties)}
     call.store.update("comment", row["id"], changed)
     issues.touch(call, issue)
-    return show.comment(call, {**row, **changed})
+    return talk.comment(call, {**row, **changed})
 
 
 @routes.on("DELETE", "/issue/{key}/comment/{id}")
@@ -153,7 +159,7 @@ def list_worklogs(call: Call) -> Json:
     issue = issues.visible(call, call.path["key"])
     rows = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", issue["id"])
     page = _page(call, "worklogs", list(rows))
-    page["worklogs"] = [show.worklog(call, one) for one in page["worklogs"]]
+    page["worklogs"] = [talk.worklog(call, one) for one in page["worklogs"]]
     return page
 
 
@@ -183,7 +189,7 @@ def post_worklog(call: Call) -> Json:
     if not call.may("WORK_ON_ISSUES", issue["project"]):
         raise forbidden("You do not have permission to associate a worklog to this issue.")
     row = write_worklog(call, issue, _work(call, call.json(), required=True))
-    return Reply(status=HTTPStatus.CREATED, body=show.worklog(call, row))
+    return Reply(status=HTTPStatus.CREATED, body=talk.worklog(call, row))
 
 
 def _worklog(call: Call) -> tuple[Row, Row]:
@@ -198,7 +204,7 @@ def _worklog(call: Call) -> tuple[Row, Row]:
 @routes.on("GET", "/issue/{key}/worklog/{id}", anonymous=True)
 def get_worklog(call: Call) -> Json:
     """Return one worklog."""
-    return show.worklog(call, _worklog(call)[1])
+    return talk.worklog(call, _worklog(call)[1])
 
 
 @routes.on("PUT", "/issue/{key}/worklog/{id}")
@@ -217,7 +223,7 @@ def put_worklog(call: Call) -> Json:
         changed["body"] = dumps(text.read(asked["comment"], document=call.document))
     call.store.update("worklog", row["id"], changed)
     issues.touch(call, issue)
-    return show.worklog(call, {**row, **changed})
+    return talk.worklog(call, {**row, **changed})
 
 
 @routes.on("DELETE", "/issue/{key}/worklog/{id}")

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from connectors.jira.sandbox import beans, issues, show, text
 from connectors.jira.sandbox.api_changelog import changelog_of
 from connectors.jira.sandbox.definition import Transition
-from connectors.jira.sandbox.editing import Edit
-from connectors.jira.sandbox.fields import ValueRefusedError, read
+from connectors.jira.sandbox.editing import NOT_ON_SCREEN, Edit
 from connectors.jira.sandbox.meta import edit_meta, screen_meta
 from connectors.jira.sandbox.properties import write_property
+from connectors.jira.sandbox.reading import ValueRefusedError, read
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.wire import (
     ApiError,
@@ -51,16 +51,20 @@ def create_from(call: Call, body: Row) -> Row:
         raise field_errors({"project": "Specify a valid project ID or key"})
     project = project_named(call, fields.get("project"))
     if project is None:
-        text_ = "Specify a valid project ID or key" if fields.get("project") else "project is required"
+        text_ = (
+            "Specify a valid project ID or key" if fields.get("project") else "project is required"
+        )
         raise field_errors({"project": text_ if call.cloud else "project is required"})
     if not call.may("CREATE_ISSUES", project["id"]):
-        raise field_errors({"project": "You do not have permission to create issues in this project."})
+        raise field_errors(
+            {"project": "You do not have permission to create issues in this project."}
+        )
     issue_type = _issue_type(call, fields.get("issuetype"), project)
     flow = call.definition.workflow(project["template"], issue_type)
     edit = Edit(call, project, (*flow.screen, "reporter"), None)
     rest = {one: held for one, held in fields.items() if one not in {"project", "issuetype"}}
     if "reporter" in rest and not call.may("MODIFY_REPORTER", project["id"]):
-        edit.errors["reporter"] = "Field 'reporter' cannot be set. It is not on the appropriate screen, or unknown."
+        edit.errors["reporter"] = NOT_ON_SCREEN.format("reporter")
         del rest["reporter"]
     if not rest.get("summary"):
         edit.errors["summary"] = "You must specify a summary of the issue."
@@ -68,7 +72,9 @@ def create_from(call: Call, body: Row) -> Row:
     edit.take({"fields": rest, "update": body.get("update")})
     subtask = bool(call.definition.types[issue_type].get("subtask"))
     if subtask and edit.values.get("parent") is None:
-        raise field_errors({"parent": "Issue type is a sub-task but parent issue key or id not specified."})
+        raise field_errors(
+            {"parent": "Issue type is a sub-task but parent issue key or id not specified."}
+        )
     values = {**edit.values, "issuetype": issue_type}
     issue = issues.create(call, project, values)
     edit.extras(issue)
@@ -81,13 +87,21 @@ def create_from(call: Call, body: Row) -> Row:
 def _issue_type(call: Call, value: Json, project: Row) -> str:
     spec = call.definition.fields["issuetype"]
     if value is None:
-        raise field_errors({"issuetype": "Specify an issue type" if call.cloud else "issue type is required"})
+        raise field_errors(
+            {"issuetype": "Specify an issue type" if call.cloud else "issue type is required"}
+        )
     try:
         found: str = read(call, spec, value, project)
     except ValueRefusedError as error:
         raise field_errors({"issuetype": error.reason}) from error
     if not any(one["id"] == found for one in call.definition.types_of(project["template"])):
-        raise field_errors({"issuetype": "Specify a valid issue type" if call.cloud else "The issue type selected is invalid."})
+        raise field_errors(
+            {
+                "issuetype": "Specify a valid issue type"
+                if call.cloud
+                else "The issue type selected is invalid."
+            }
+        )
     return found
 
 
@@ -155,7 +169,9 @@ def full_bean(call: Call, issue: Row, fields: list[str], default: str, expand: l
     if "changelog" in expand:
         bean["changelog"] = changelog_of(call, issue)
     if "transitions" in expand:
-        bean["transitions"] = [transition_bean(call, issue, one) for one in issues.available(call, issue)]
+        bean["transitions"] = [
+            transition_bean(call, issue, one) for one in issues.available(call, issue)
+        ]
     if "editmeta" in expand:
         bean["editmeta"] = {"fields": edit_meta(call, issue)}
     if "operations" in expand:
@@ -170,7 +186,9 @@ def _properties(call: Call, issue: Row, wanted: list[str]) -> Row:
     from connectors.jira.sandbox.storage import loads  # noqa: PLC0415 - used here alone
 
     rows = call.store.rows("SELECT key, value FROM property WHERE issue=?", issue["id"])
-    return {row["key"]: loads(row["value"]) for row in rows if row["key"] in wanted or "*all" in wanted}
+    return {
+        row["key"]: loads(row["value"]) for row in rows if row["key"] in wanted or "*all" in wanted
+    }
 
 
 @routes.on("PUT", "/issue/{key}")
@@ -181,14 +199,15 @@ def edit_issue(call: Call) -> Json:
         raise forbidden("You do not have permission to edit issues in this project.")
     if call.query.get("notifyUsers") == "false" and not _administers(call, issue):
         raise forbidden(
-            "To discard the user notification either admin or project admin permissions are required."
+            "To discard the user notification either admin or project admin permissions are"
+            " required."
         )
     body = call.json()
     project = issues.project_row(call, issue["project"])
     edit = Edit(call, project, issues.workflow(call, issue).screen, issue)
     edit.take(body)
     if "reporter" in edit.values and not call.may("MODIFY_REPORTER", issue["project"]):
-        raise field_errors({"reporter": "Field 'reporter' cannot be set. It is not on the appropriate screen, or unknown."})
+        raise field_errors({"reporter": NOT_ON_SCREEN.format("reporter")})
     _check_type(call, edit, project)
     issues.change(call, issue, edit.values)
     edit.extras(issue)

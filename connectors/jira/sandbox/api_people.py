@@ -49,7 +49,9 @@ def _asked(call: Call) -> Account:
     else:
         name, key = call.query.get("username"), call.query.get("key")
         if not name and not key:
-            raise bad_request("Either the 'username' or the 'key' query parameters need to be provided")
+            raise bad_request(
+                "Either the 'username' or the 'key' query parameters need to be provided"
+            )
         found = call.people.by_name(name) if name else call.people.by_id(key)
         key = name or key
     if found is None:
@@ -82,7 +84,8 @@ def _sought(call: Call) -> list[Account]:
     if text is None:
         if call.cloud and call.query.get("property") is None:
             raise bad_request(
-                "Either the 'query' or the 'accountId' or the 'property' parameter must be provided."
+                "Either the 'query' or the 'accountId' or the 'property' parameter must be"
+                " provided."
             )
         text = call.query.get("query") or call.query.get("username")
         if text is None:
@@ -159,6 +162,16 @@ def bulk_users(call: Call) -> Json:
     return page_bean(page, start, limit, len(found), f"{call.api}/user/bulk")
 
 
+def admin_only(call: Call) -> None:
+    """Let nobody but administrators pass.
+
+    Raises:
+        ApiError: 403.
+    """
+    if not call.people.is_admin(call.user):
+        raise forbidden("You do not have permission to administer groups and users.")
+
+
 # --- properties of users, where the employee number stands
 
 
@@ -202,144 +215,9 @@ def put_user_property(call: Call) -> Json:
     new = call.path["property"] not in held
     held[call.path["property"]] = call.body
     call.store.run("UPDATE account SET properties=? WHERE id=?", dumps(held), account.id)
-    return Reply(status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None)
-
-
-# --- groups
-
-
-def _group(call: Call) -> Row:
-    key = call.query.get("groupId") or call.query.get("groupname")
-    if not key:
-        raise bad_request("'groupname' or 'groupId' is required.")
-    found = call.people.group(key)
-    if found is None:
-        raise not_found(f"The group '{key}' does not exist." if not call.cloud else f"Group '{key}' does not exist.")
-    return found
-
-
-@routes.on("GET", "/group/member")
-def group_members(call: Call) -> Json:
-    """Return a page of the members of a group."""
-    group = _group(call)
-    start = as_int(call.query.get("startAt"), 0, name="startAt")
-    limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 50)
-    found = call.people.members(group["id"])
-    page = [beans.user(call, one) for one in sliced(found, start, limit)]
-    who = f"groupId={group['id']}" if call.cloud else f"groupname={group['name']}"
-    return page_bean(page, start, limit, len(found), f"{call.api}/group/member?{who}")
-
-
-@routes.on("GET", "/group")
-def get_group(call: Call) -> Json:
-    """Return a group with its size."""
-    group = _group(call)
-    members = call.people.members(group["id"])
-    users: Row = {"size": len(members), "items": [], "max-results": 50, "start-index": 0, "end-index": 0}
-    if "users" in ",".join(call.words("expand")):
-        users["items"] = [beans.user(call, one) for one in members[:50]]
-    return {**beans.group(call, group), "users": users, "expand": "users"}
-
-
-@routes.on("GET", "/groups/picker", anonymous=True)
-def pick_groups(call: Call) -> Json:
-    """Return groups whose name contains a text."""
-    text = (call.query.get("query") or "").casefold()
-    found = [one for one in call.people.groups() if text in one["name"].casefold()]
-    limit = as_int(call.query.get("maxResults"), 20, name="maxResults")
-    shown: list[Row] = []
-    for one in found[:limit]:
-        bean: Row = {"name": one["name"], "html": one["name"], "labels": []}
-        if call.cloud:
-            bean["groupId"] = one["id"]
-        shown.append(bean)
-    return {
-        "header": f"Showing {len(shown)} of {len(found)} matching groups",
-        "total": len(found),
-        "groups": shown,
-    }
-
-
-@routes.on("GET", "/group/bulk", flavours=CLOUD_ONLY)
-def bulk_groups(call: Call) -> Json:
-    """Return a page of groups."""
-    wanted = {*call.query.getlist("groupId"), *call.query.getlist("groupName")}
-    found = [
-        {"name": one["name"], "groupId": one["id"]}
-        for one in call.people.groups()
-        if not wanted or wanted & {one["id"], one["name"]}
-    ]
-    start = as_int(call.query.get("startAt"), 0, name="startAt")
-    limit = as_int(call.query.get("maxResults"), 50, name="maxResults")
-    return page_bean(sliced(found, start, limit), start, limit, len(found), f"{call.api}/group/bulk")
-
-
-def _admin(call: Call) -> None:
-    if not call.people.is_admin(call.user):
-        raise forbidden("You do not have permission to administer groups and users.")
-
-
-@routes.on("POST", "/group")
-def create_group(call: Call) -> Json:
-    """Make a group."""
-    _admin(call)
-    name = call.json().get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise bad_request("A group name is required.")
-    if call.people.group(name) is not None:
-        raise bad_request(f"A group with the name '{name}' already exists.")
-    number = f"5b10ac8d-group-{call.store.counter('group', 1)}"
-    call.store.run("INSERT INTO cluster VALUES (?, ?)", number, name)
-    bean = beans.group(call, {"id": number, "name": name})
-    return Reply(status=HTTPStatus.CREATED, body={**bean, "users": {"size": 0, "items": []}, "expand": "users"})
-
-
-@routes.on("DELETE", "/group")
-def delete_group(call: Call) -> Json:
-    """Remove a group."""
-    _admin(call)
-    group = _group(call)
-    call.store.run("DELETE FROM membership WHERE grp=?", group["id"])
-    call.store.run("DELETE FROM cluster WHERE id=?", group["id"])
-    return Reply(status=HTTPStatus.OK)
-
-
-def _member(call: Call, value: Json) -> Account:
-    key = value.get("accountId") if call.cloud else value.get("name")
-    found = call.people.by_id(str(key)) if call.cloud else call.people.named(str(key))
-    if found is None:
-        raise not_found(f"User '{key}' does not exist.")
-    return found
-
-
-@routes.on("POST", "/group/user")
-def add_member(call: Call) -> Json:
-    """Put a user into a group."""
-    _admin(call)
-    group, account = _group(call), _member(call, call.json())
-    known = call.store.value(
-        "SELECT 1 FROM membership WHERE grp=? AND account=?", group["id"], account.id
+    return Reply(
+        status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None
     )
-    if known:
-        raise bad_request("Cannot add user. User is already a member of the group.")
-    call.store.run("INSERT INTO membership VALUES (?, ?)", group["id"], account.id)
-    body = beans.group(call, group)
-    return Reply(status=HTTPStatus.CREATED, body=body)
-
-
-@routes.on("DELETE", "/group/user")
-def remove_member(call: Call) -> Json:
-    """Take a user out of a group."""
-    _admin(call)
-    group = _group(call)
-    key = {"accountId": call.query.get("accountId"), "name": call.query.get("username")}
-    account = _member(call, key)
-    gone = call.store.changed(
-        "DELETE FROM membership WHERE grp=? AND account=?", group["id"], account.id
-    )
-    if not gone:
-        raise bad_request("Cannot remove user. User is not a member of the group.")
-    return Reply(status=HTTPStatus.OK)
 
 
 @routes.on("GET", "/user/picker", anonymous=True)
@@ -353,17 +231,23 @@ def pick_users(call: Call) -> Json:
     for one in found[:50]:
         key = {"accountId": one.id} if call.cloud else {"name": one.name, "key": one.id}
         shown.append({**key, "html": one.display, "displayName": one.display})
-    return {"users": shown, "total": len(found), "header": f"Showing {len(shown)} of {len(found)} matching users"}
+    return {
+        "users": shown,
+        "total": len(found),
+        "header": f"Showing {len(shown)} of {len(found)} matching users",
+    }
 
 
 @routes.on("POST", "/user", flavours=DATA_CENTER_ONLY)
 def create_user(call: Call) -> Json:
     """Make a user (Data Center)."""
-    _admin(call)
+    admin_only(call)
     body = call.json()
     name = body.get("name")
     if not isinstance(name, str) or not name.strip() or call.people.by_name(name) is not None:
-        raise bad_request("A user with that username already exists." if name else "You must specify a username.")
+        raise bad_request(
+            "A user with that username already exists." if name else "You must specify a username."
+        )
     number = f"JIRAUSER{call.store.counter('account', 20000)}"
     call.store.insert(
         "account",
@@ -388,7 +272,7 @@ def create_user(call: Call) -> Json:
 @routes.on("DELETE", "/user", flavours=DATA_CENTER_ONLY)
 def delete_user(call: Call) -> Json:
     """Remove a user (Data Center)."""
-    _admin(call)
+    admin_only(call)
     account = _asked(call)
     call.store.run("UPDATE account SET active=0 WHERE id=?", account.id)
     call.store.run("DELETE FROM membership WHERE account=?", account.id)

@@ -6,13 +6,12 @@ from http import HTTPStatus
 from connectors.jira.sandbox import beans, issues
 from connectors.jira.sandbox.projects import create_project, remove_project
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
-from connectors.jira.sandbox.storage import dumps, loads
+from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import (
     Json,
     Reply,
     Row,
     as_int,
-    bad_request,
     field_errors,
     forbidden,
     not_found,
@@ -44,7 +43,10 @@ def _visible(call: Call) -> list[Row]:
 
 
 def _brief(call: Call, row: Row) -> Row:
-    bean: Row = {"expand": "description,lead,issueTypes,url,projectKeys", **beans.project(call, row)}
+    bean: Row = {
+        "expand": "description,lead,issueTypes,url,projectKeys",
+        **beans.project(call, row),
+    }
     if row["category"] is not None:
         found = call.store.row("SELECT * FROM project_category WHERE id=?", row["category"])
         if found is not None:
@@ -213,8 +215,15 @@ def put_project(call: Call) -> Json:
     _admin(call)
     row = visible_project(call, call.path["project"])
     body = call.json()
-    names = {"name": "name", "description": "description", "assigneeType": "assignee_type", "url": "url"}
-    changed: Row = {column: str(body[one]) for one, column in names.items() if body.get(one) is not None}
+    names = {
+        "name": "name",
+        "description": "description",
+        "assigneeType": "assignee_type",
+        "url": "url",
+    }
+    changed: Row = {
+        column: str(body[one]) for one, column in names.items() if body.get(one) is not None
+    }
     if body.get("lead") or body.get("leadAccountId"):
         lead = _lead(call, body)
         if lead is None:
@@ -234,7 +243,9 @@ def put_project(call: Call) -> Json:
 def _rename(call: Call, row: Row, key: str) -> None:
     if not _KEY.match(key) or call.store.row("SELECT 1 AS x FROM project WHERE key=?", key):
         raise field_errors({"projectKey": f"Project '{key}' uses this project key."})
-    call.store.run("INSERT OR REPLACE INTO moved SELECT key, id FROM issue WHERE project=?", row["id"])
+    call.store.run(
+        "INSERT OR REPLACE INTO moved SELECT key, id FROM issue WHERE project=?", row["id"]
+    )
     call.store.run("UPDATE issue SET key=? || '-' || number WHERE project=?", key, row["id"])
     call.store.run("UPDATE ix SET key=? || '-' || number WHERE project=?", key, row["id"])
 
@@ -267,120 +278,3 @@ def project_statuses(call: Call) -> Json:
             }
         )
     return found
-
-
-# --- roles
-
-
-@routes.on("GET", "/project/{project}/role", anonymous=True)
-def project_roles(call: Call) -> Json:
-    """Return the roles of a project by name."""
-    row = visible_project(call, call.path["project"])
-    return {
-        name: f"{call.api}/project/{row['id']}/role/{number}"
-        for name, number in call.definition.roles.items()
-    }
-
-
-def _role_name(call: Call) -> str:
-    for name, number in call.definition.roles.items():
-        if number == call.path["role"]:
-            return name
-    raise not_found(f"Can not find a role with ID '{call.path['role']}'.")
-
-
-@routes.on("GET", "/project/{project}/role/{role}", anonymous=True)
-def project_role(call: Call) -> Json:
-    """Return who holds a role in a project."""
-    row = visible_project(call, call.path["project"])
-    return _role(call, row, _role_name(call))
-
-
-def _role(call: Call, row: Row, name: str) -> Row:
-    held = call.store.rows(
-        "SELECT rowid, * FROM project_role WHERE project=? AND role=?", row["id"], name
-    )
-    actors: list[Row] = []
-    for one in held:
-        actor: Row = {"id": one["rowid"]}
-        if one["kind"] == "group":
-            group = call.people.group(one["holder"])
-            if group is None:
-                continue
-            actor |= {"displayName": group["name"], "type": "atlassian-group-role-actor", "name": group["name"]}
-            known = {"groupId": group["id"]} if call.cloud else {}
-            actor["actorGroup"] = {"displayName": group["name"], "name": group["name"], **known}
-        else:
-            account = call.people.by_id(one["holder"])
-            if account is None:
-                continue
-            actor |= {"displayName": account.display, "type": "atlassian-user-role-actor"}
-            actor["actorUser"] = {"accountId": account.id} if call.cloud else {"name": account.name, "key": account.id}
-            if not call.cloud:
-                actor["name"] = account.name
-        actors.append(actor)
-    number = call.definition.roles[name]
-    return {
-        "self": f"{call.api}/project/{row['id']}/role/{number}",
-        "name": name,
-        "id": int(number),
-        "description": f"The {name} of the project",
-        "actors": actors,
-    }
-
-
-@routes.on("POST", "/project/{project}/role/{role}")
-def add_actor(call: Call) -> Json:
-    """Give a role to users or groups."""
-    row = visible_project(call, call.path["project"])
-    if not call.may("ADMINISTER_PROJECTS", row["id"]):
-        raise forbidden("You do not have permission to administer this project.")
-    name = _role_name(call)
-    body = call.json()
-    for one in [*(body.get("group") or []), *(body.get("groupId") or [])]:
-        group = call.people.group(str(one))
-        if group is None:
-            raise bad_request(f"'{one}' is not a group.")
-        call.store.run("INSERT OR IGNORE INTO project_role VALUES (?, ?, 'group', ?)", row["id"], name, group["id"])
-    for one in body.get("user") or []:
-        account = call.people.named(str(one))
-        if account is None:
-            raise bad_request(f"'{one}' is not a user.")
-        call.store.run("INSERT OR IGNORE INTO project_role VALUES (?, ?, 'user', ?)", row["id"], name, account.id)
-    return _role(call, row, name)
-
-
-# --- properties of projects
-
-
-@routes.on("GET", "/project/{project}/properties", anonymous=True)
-def list_properties(call: Call) -> Json:
-    """Return the keys of a project's properties."""
-    row = visible_project(call, call.path["project"])
-    where = f"{call.api}/project/{row['key']}/properties"
-    return {"keys": [{"self": f"{where}/{key}", "key": key} for key in sorted(loads(row["properties"]))]}
-
-
-@routes.on("GET", "/project/{project}/properties/{property}", anonymous=True)
-def get_property(call: Call) -> Json:
-    """Return one property of a project."""
-    row = visible_project(call, call.path["project"])
-    held, key = loads(row["properties"]), call.path["property"]
-    if key not in held:
-        raise not_found(f"The property with key '{key}' does not exist.")
-    return {"key": key, "value": held[key]}
-
-
-@routes.on("PUT", "/project/{project}/properties/{property}")
-def put_property(call: Call) -> Json:
-    """Set one property of a project."""
-    row = visible_project(call, call.path["project"])
-    if not call.may("ADMINISTER_PROJECTS", row["id"]):
-        raise forbidden("You do not have permission to administer this project.")
-    if call.broken or call.body is None:
-        raise bad_request("The value you provided is not a valid JSON.")
-    held = loads(row["properties"])
-    new = call.path["property"] not in held
-    held[call.path["property"]] = call.body
-    call.store.update("project", row["id"], {"properties": dumps(held)})
-    return Reply(status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None)

@@ -12,15 +12,19 @@ from starlette.types import Receive, Scope, Send
 from connectors.jira.sandbox import (
     api_changelog,
     api_comments,
+    api_groups,
     api_issues,
     api_meta,
     api_people,
     api_projects,
+    api_roles,
     api_search,
     auth,
     desk_approvals,
+    desk_create,
     desk_portal,
     desk_requests,
+    desk_talk,
     limits,
     links,
     meta,
@@ -41,7 +45,9 @@ _MODULES: tuple[Routes, ...] = (
     api_meta.routes,
     api_meta.auth_routes,
     api_people.routes,
+    api_groups.routes,
     api_projects.routes,
+    api_roles.routes,
     api_search.routes,
     links.routes,
     meta.routes,
@@ -49,7 +55,9 @@ _MODULES: tuple[Routes, ...] = (
     schemes.routes,
     webhooks.routes,
     webhooks.old_routes,
+    desk_create.routes,
     desk_requests.routes,
+    desk_talk.routes,
     desk_approvals.routes,
     desk_portal.routes,
 )
@@ -95,6 +103,7 @@ class JiraApp:
         self._throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
         raw, whole = await _body(receive)
         reply = self.answer(scope, raw) if whole else _too_large()
         await _response(reply)(scope, receive, send)

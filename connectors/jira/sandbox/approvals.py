@@ -24,9 +24,7 @@ def listing(call: Call, issue: Row) -> list[Row]:
 
 def rows_of(call: Call, approval: Row) -> list[Row]:
     """Return the approver rows of an approval."""
-    return call.store.rows(
-        "SELECT * FROM approver WHERE approval=? ORDER BY rowid", approval["id"]
-    )
+    return call.store.rows("SELECT * FROM approver WHERE approval=? ORDER BY rowid", approval["id"])
 
 
 def pending(call: Call, issue: Row) -> Row | None:
@@ -90,7 +88,9 @@ def open_for(call: Call, issue: Row, step: ApprovalStep) -> None:
             "name": step.name,
             "created": issue["updated"],
             "final": "pending",
-            "spec": dumps({"condition": step.condition, "approve": step.approve, "decline": step.decline}),
+            "spec": dumps(
+                {"condition": step.condition, "approve": step.approve, "decline": step.decline}
+            ),
         },
     )
     for account, group in approvers.items():

@@ -45,7 +45,7 @@ def login(site: Site, headers: Mapping[str, str]) -> Login:
 
 
 def name_of(site: Site, header: str) -> str:
-    """Return the account's login name behind an Authorization header, or "" (for the request log)."""
+    """Return the login name behind an Authorization header, or "" (for the request log)."""
     found = login(site, {"authorization": header}).caller
     if found is not None:
         return found.name

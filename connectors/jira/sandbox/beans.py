@@ -129,7 +129,7 @@ def issue_type(call: Call, number: str) -> Row:
         "self": f"{call.api}/issuetype/{number}",
         "id": number,
         "description": row.get("description", ""),
-        "iconUrl": f"{call.site.url}/secure/viewavatar?size=medium&avatarId=10300&avatarType=issuetype",
+        "iconUrl": f"{call.site.url}/secure/viewavatar?avatarId=10300&avatarType=issuetype",
         "name": row["name"],
         "subtask": bool(row.get("subtask")),
         "avatarId": 10300,

@@ -1,4 +1,4 @@
-"""The site's definition, read from site.yaml: stock lists, fields, screens, workflows, templates."""
+"""The site's definition, read from site.yaml: stock lists, fields, workflows, templates."""
 
 import functools
 from collections.abc import Mapping

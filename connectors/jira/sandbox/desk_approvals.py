@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import approvals, issues, sla
-from connectors.jira.sandbox.desk_requests import is_agent, page, request
+from connectors.jira.sandbox.desk import is_agent, page, request
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.wire import ApiError, Json, Row, desk_error
 
@@ -39,7 +39,9 @@ def _approval(call: Call) -> tuple[Row, Row]:
     for one in approvals.listing(call, issue):
         if str(one["id"]) == call.path["id"]:
             return issue, one
-    raise desk_error(HTTPStatus.NOT_FOUND, "The approval could not be found.", "sd.approval.not.found")
+    raise desk_error(
+        HTTPStatus.NOT_FOUND, "The approval could not be found.", "sd.approval.not.found"
+    )
 
 
 @routes.on("GET", "/request/{key}/approval/{id}")
@@ -71,7 +73,9 @@ def answer_approval(call: Call) -> Json:
 def _agent(call: Call) -> Row:
     issue = request(call, call.path["key"])
     if not is_agent(call, issue["project"]):
-        raise desk_error(HTTPStatus.FORBIDDEN, "You do not have permission to view SLAs.", "sd.sla.permission")
+        raise desk_error(
+            HTTPStatus.FORBIDDEN, "You do not have permission to view SLAs.", "sd.sla.permission"
+        )
     return issue
 
 

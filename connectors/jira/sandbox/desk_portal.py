@@ -5,7 +5,7 @@ from http import HTTPStatus
 from connectors.jira.sandbox import beans, show
 from connectors.jira.sandbox.api_search import compiled, keys, loaded, total
 from connectors.jira.sandbox.definition import FieldSpec
-from connectors.jira.sandbox.desk_requests import bounds, is_agent, page
+from connectors.jira.sandbox.desk import bounds, is_agent, page
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Json, Row, desk_date, desk_error, desk_page
@@ -40,8 +40,8 @@ def _bean(call: Call, row: Row) -> Row:
 
 def _desks(call: Call) -> list[Row]:
     rows = call.store.rows(
-        "SELECT d.id, d.project, p.name, p.key, p.template FROM desk d JOIN project p ON p.id=d.project"
-        " ORDER BY d.id"
+        "SELECT d.id, d.project, p.name, p.key, p.template FROM desk d"
+        " JOIN project p ON p.id=d.project ORDER BY d.id"
     )
     return [row for row in rows if call.people.roles_in(call.user, row["project"])]
 
@@ -50,7 +50,9 @@ def _desk(call: Call) -> Row:
     for row in _desks(call):
         if call.path["desk"] in {str(row["id"]), f"projectId:{row['project']}", row["key"]}:
             return row
-    raise desk_error(HTTPStatus.NOT_FOUND, "The Service Desk could not be found.", "sd.desk.not.found")
+    raise desk_error(
+        HTTPStatus.NOT_FOUND, "The Service Desk could not be found.", "sd.desk.not.found"
+    )
 
 
 @routes.on("GET", "/servicedesk")
@@ -124,7 +126,9 @@ def _type(call: Call) -> tuple[Row, Row]:
     for row in call.store.rows("SELECT * FROM request_type WHERE project=?", desk["project"]):
         if str(row["id"]) == call.path["type"]:
             return row, desk
-    raise desk_error(HTTPStatus.NOT_FOUND, "The request type could not be found.", "sd.rt.not.found")
+    raise desk_error(
+        HTTPStatus.NOT_FOUND, "The request type could not be found.", "sd.rt.not.found"
+    )
 
 
 @routes.on("GET", "/servicedesk/{desk}/requesttype/{type}")
@@ -141,7 +145,8 @@ def type_fields(call: Call) -> Json:
     agent = is_agent(call, desk["project"])
     return {
         "requestTypeFields": [
-            _field(call, call.definition.fields[one["id"]], one) for one in loads(row["spec"])["fields"]
+            _field(call, call.definition.fields[one["id"]], one)
+            for one in loads(row["spec"])["fields"]
         ],
         "canRaiseOnBehalfOf": agent,
         "canAddRequestParticipants": True,
@@ -183,7 +188,11 @@ def type_groups(call: Call) -> Json:
 def _queues(call: Call) -> tuple[Row, list[Row]]:
     desk = _desk(call)
     if not is_agent(call, desk["project"]):
-        raise desk_error(HTTPStatus.FORBIDDEN, "You do not have permission to view queues.", "sd.queue.permission")
+        raise desk_error(
+            HTTPStatus.FORBIDDEN,
+            "You do not have permission to view queues.",
+            "sd.queue.permission",
+        )
     return desk, list(call.definition.templates[desk["template"]]["queues"])
 
 
@@ -249,10 +258,14 @@ def customers(call: Call) -> Json:
     """Return the customers of a service desk (agents only)."""
     desk = _desk(call)
     if not is_agent(call, desk["project"]):
-        raise desk_error(HTTPStatus.FORBIDDEN, "You do not have permission to view customers.", "sd.customer")
+        raise desk_error(
+            HTTPStatus.FORBIDDEN, "You do not have permission to view customers.", "sd.customer"
+        )
     text = call.query.get("query", "")
     found = call.people.search(text) if text else call.people.all()
-    return page(call, [beans.desk_user(call, one) for one in found], f"/servicedesk/{desk['id']}/customer")
+    return page(
+        call, [beans.desk_user(call, one) for one in found], f"/servicedesk/{desk['id']}/customer"
+    )
 
 
 @routes.on("GET", "/servicedesk/{desk}/organization", anonymous=False)

@@ -27,7 +27,7 @@ class JiraDialect:
         self._site = site
 
     def rate_limited(self, rule: FaultRule, target: str) -> Response:
-        """Return a 429; `variant`: burst, quota, tenant, per-issue, `none` (without Retry-After)."""
+        """Return a 429; `variant`: burst, quota, tenant, per-issue, none (no Retry-After)."""
         del target
         body = {"errorMessages": ["Rate limit exceeded."], "errors": {}}
         wait = int(rule.seconds)
@@ -53,7 +53,9 @@ class JiraDialect:
     def html_page(self, rule: FaultRule, target: str) -> Response:
         """Return a login page with 200."""
         del rule, target
-        return HTMLResponse("<!DOCTYPE html><html><head><title>Log in</title></head><body></body></html>")
+        return HTMLResponse(
+            "<!DOCTYPE html><html><head><title>Log in</title></head><body></body></html>"
+        )
 
     def empty_202(self, rule: FaultRule, target: str) -> Response:
         """Return 202 without a body."""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 
 from connectors.jira.sandbox import issues, text
 from connectors.jira.sandbox.definition import FieldSpec
-from connectors.jira.sandbox.fields import LISTS, ValueRefusedError, kept, read, seconds_of
+from connectors.jira.sandbox.durations import seconds_of
+from connectors.jira.sandbox.fields import LISTS, kept
+from connectors.jira.sandbox.reading import ValueRefusedError, read
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.storage import dumps
 from connectors.jira.sandbox.wire import Json, Row, bad_request, field_errors, parse_stamp
@@ -16,7 +18,9 @@ _ALWAYS = frozenset({"comment", "worklog", "issuelinks", "attachment"})
 class Edit:
     """Collects the values and errors of one request."""
 
-    def __init__(self, call: Call, project: Row, screen: tuple[str, ...], issue: Row | None) -> None:
+    def __init__(
+        self, call: Call, project: Row, screen: tuple[str, ...], issue: Row | None
+    ) -> None:
         self.call = call
         self.project = project
         self.screen = frozenset(screen)
@@ -37,9 +41,7 @@ class Edit:
         update = _object(body, "update")
         for name in fields:
             if name in update:
-                self.errors[name] = (
-                    f"Field '{name}' cannot appear in both 'fields' and 'update'."
-                )
+                self.errors[name] = f"Field '{name}' cannot appear in both 'fields' and 'update'."
         for name, value in fields.items():
             self._set(name, value)
         for name, operations in update.items():
@@ -135,7 +137,9 @@ class Edit:
             self.errors["worklog"] = "Invalid time duration entered."
             return
         started = parse_stamp(str(value.get("started", "")))
-        self.worklogs.append({"seconds": seconds, "started": started, "comment": value.get("comment")})
+        self.worklogs.append(
+            {"seconds": seconds, "started": started, "comment": value.get("comment")}
+        )
 
     def add_link(self, verb: str, value: Json) -> None:
         """Take a link of an `update`."""
@@ -183,7 +187,9 @@ def comment_body(call: Call, value: Row) -> Row:
     try:
         body = text.read(value.get("body"), document=call.document)
     except text.TextRefusedError as error:
-        raise ValueRefusedError("Comment body is not valid!" if call.document else error.reason) from error
+        raise ValueRefusedError(
+            "Comment body is not valid!" if call.document else error.reason
+        ) from error
     if body is None or not text.plain_of(body).strip():
         raise ValueRefusedError("Comment body can not be empty!")
     return body
@@ -218,7 +224,12 @@ def write_worklog(call: Call, issue: Row, value: Row) -> Row:
         },
     )
     total = call.store.value("SELECT sum(seconds) FROM worklog WHERE issue=?", issue["id"])
-    item = {"field": "timespent", "field_id": "timespent", "new": str(total), "new_text": str(total)}
+    item = {
+        "field": "timespent",
+        "field_id": "timespent",
+        "new": str(total),
+        "new_text": str(total),
+    }
     issues.note(call, issue, item)
     return call.store.row("SELECT * FROM worklog WHERE id=?", number) or {}
 

@@ -112,7 +112,8 @@ def values(site: Site, issue: Row) -> list[tuple[str, object, str]]:
     watchers = site.store.rows("SELECT account FROM watcher WHERE issue=?", issue["id"])
     found += [("watches", row["account"], "") for row in watchers]
     links = site.store.rows(
-        "SELECT source AS other FROM link WHERE target=? UNION SELECT target FROM link WHERE source=?",
+        "SELECT source AS other FROM link WHERE target=?"
+        " UNION SELECT target FROM link WHERE source=?",
         issue["id"],
         issue["id"],
     )

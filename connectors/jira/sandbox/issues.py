@@ -10,12 +10,15 @@ from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import Json, Row, not_found
 from connectors.sandboxkit.faults import FaultKind
 
+_DIGITS = 18
+"""The longest number that SQLite keeps."""
+
 
 def find(call: Call, ref: str) -> Row | None:
     """Return the issue with this id or key (a key it had before a move counts too)."""
     store = call.store
     if ref.isdigit():
-        row = store.row("SELECT * FROM issue WHERE id=?", int(ref) if len(ref) < 19 else -1)
+        row = store.row("SELECT * FROM issue WHERE id=?", int(ref) if len(ref) <= _DIGITS else -1)
     else:
         row = store.row("SELECT * FROM issue WHERE key=?", ref.upper())
         if row is None:
@@ -176,13 +179,12 @@ def _record(call: Call, issue: Row, differing: list[tuple[str, Json, Json]], now
     for item in items:
         call.store.insert("history_item", item)
     call.site.deliver(
-        "jira:issue_updated", {"issue": issue, "user": call.user, "history": history, "items": items}
+        "jira:issue_updated",
+        {"issue": issue, "user": call.user, "history": history, "items": items},
     )
 
 
-def note(
-    call: Call, issue: Row, item: Row
-) -> None:
+def note(call: Call, issue: Row, item: Row) -> None:
     """Write a changelog entry for something that is no field: a link, a worklog."""
     history = call.store.insert(
         "history",
@@ -301,7 +303,13 @@ def delete(call: Call, issue: Row) -> None:
 
 
 def add_comment(
-    call: Call, issue: Row, body: Row, *, internal: bool, properties: Json = None, visibility: Json = None
+    call: Call,
+    issue: Row,
+    body: Row,
+    *,
+    internal: bool,
+    properties: Json = None,
+    visibility: Json = None,
 ) -> Row:
     """Add a comment and return its row."""
     now = call.stamp()

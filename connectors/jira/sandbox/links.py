@@ -99,8 +99,10 @@ def _link(call: Call) -> tuple[Row, Row, Row]:
         raise not_found(f"No issue link with id '{number}' exists.")
     ends = [issues.find(call, str(row[side])) for side in ("source", "target")]
     source, target = ends
-    if source is None or target is None or not all(
-        one and call.may("BROWSE_PROJECTS", one["project"]) for one in ends
+    if (
+        source is None
+        or target is None
+        or not all(one and call.may("BROWSE_PROJECTS", one["project"]) for one in ends)
     ):
         raise not_found(f"No issue link with id '{number}' exists.")
     return row, source, target
@@ -291,7 +293,9 @@ def add_watcher(call: Call) -> Json:
     """Add a watcher: the body is a bare JSON string, or nothing for the caller."""
     issue = issues.visible(call, call.path["key"])
     if call.broken or not isinstance(call.body, str | None):
-        raise bad_request("Invalid request payload. Refer to the REST API documentation and try again.")
+        raise bad_request(
+            "Invalid request payload. Refer to the REST API documentation and try again."
+        )
     account = _watcher(call, issue, call.body)
     call.store.run("INSERT OR IGNORE INTO watcher VALUES (?, ?)", issue["id"], account.id)
     index.mark(call, issue["id"])

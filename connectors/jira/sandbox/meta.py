@@ -32,13 +32,17 @@ def _allowed(call: Call, spec: FieldSpec, project: Row) -> list[Row] | None:
     definition = call.definition
     if spec.options:
         where = f"{call.api}/customFieldOption"
-        return [{"self": f"{where}/{one.id}", "value": one.value, "id": one.id} for one in spec.options]
+        return [
+            {"self": f"{where}/{one.id}", "value": one.value, "id": one.id} for one in spec.options
+        ]
     if spec.kind == "priority":
         return [bean for one in definition.priorities if (bean := beans.priority(call, one))]
     if spec.kind == "resolution":
         return [bean for one in definition.resolutions if (bean := beans.resolution(call, one))]
     if spec.kind == "issuetype":
-        return [beans.issue_type(call, one["id"]) for one in definition.types_of(project["template"])]
+        return [
+            beans.issue_type(call, one["id"]) for one in definition.types_of(project["template"])
+        ]
     if spec.kind in {"components", "versions"}:
         table = "component" if spec.kind == "components" else "version"
         rows = call.store.rows(
@@ -63,7 +67,9 @@ def edit_meta(call: Call, issue: Row) -> Row:
     if not call.may("EDIT_ISSUES", issue["project"]):
         return {}
     screen = [*issues.workflow(call, issue).screen, "comment", "issuelinks"]
-    return screen_meta(call, issue, [one for one in screen if _may_set(call, issue["project"], one)])
+    return screen_meta(
+        call, issue, [one for one in screen if _may_set(call, issue["project"], one)]
+    )
 
 
 def _may_set(call: Call, project: int, field_id: str) -> bool:
@@ -84,7 +90,9 @@ def create_types(call: Call) -> Json:
     project = _project(call)
     start = as_int(call.query.get("startAt"), 0, name="startAt")
     limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 200)
-    found = [beans.issue_type(call, one["id"]) for one in call.definition.types_of(project["template"])]
+    found = [
+        beans.issue_type(call, one["id"]) for one in call.definition.types_of(project["template"])
+    ]
     return _page(call, "issueTypes", found, start, limit)
 
 
@@ -107,7 +115,11 @@ def _create_fields(call: Call, project: Row, number: str) -> list[Row]:
         spec = call.definition.fields[one]
         if not _may_set(call, project["id"], one):
             continue
-        meta = {**field_meta(call, spec, project), "fieldId": one, "hasDefaultValue": one == "priority"}
+        meta = {
+            **field_meta(call, spec, project),
+            "fieldId": one,
+            "hasDefaultValue": one == "priority",
+        }
         if one == "project":
             meta |= {"required": True, "allowedValues": [beans.project(call, project)]}
         elif one == "issuetype":
@@ -146,5 +158,10 @@ def old_create_meta(call: Call) -> Json:
                 bean["fields"] = {meta["fieldId"]: meta for meta in fields}
             types.append(bean)
         shown = beans.project(call, project)
-        found.append({**{k: shown[k] for k in ("self", "id", "key", "name", "avatarUrls")}, "issuetypes": types})
+        found.append(
+            {
+                **{k: shown[k] for k in ("self", "id", "key", "name", "avatarUrls")},
+                "issuetypes": types,
+            }
+        )
     return {"expand": "projects", "projects": found}

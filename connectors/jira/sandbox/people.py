@@ -35,7 +35,13 @@ class Account:
 Caller: TypeAlias = Account | None
 """Who sent a request; None is anonymous."""
 
-GLOBAL_PERMISSIONS = ("ADMINISTER", "SYSTEM_ADMIN", "USER_PICKER", "BULK_CHANGE", "CREATE_SHARED_OBJECTS")
+GLOBAL_PERMISSIONS = (
+    "ADMINISTER",
+    "SYSTEM_ADMIN",
+    "USER_PICKER",
+    "BULK_CHANGE",
+    "CREATE_SHARED_OBJECTS",
+)
 ADMINISTRATORS = "jira-administrators"
 AVATAR_SIZES = ("48x48", "24x24", "16x16", "32x32")
 
@@ -110,7 +116,9 @@ class People:
 
     def group(self, key: str) -> Row | None:
         """Return the group with this id or name."""
-        return self._store.row("SELECT * FROM cluster WHERE id=? OR name=? COLLATE NOCASE", key, key)
+        return self._store.row(
+            "SELECT * FROM cluster WHERE id=? OR name=? COLLATE NOCASE", key, key
+        )
 
     def groups(self) -> list[Row]:
         """Return all groups."""
@@ -174,7 +182,9 @@ class People:
 
     def assignable(self, project: int) -> list[Account]:
         """Return the accounts to whom issues of a project can be assigned."""
-        return [one for one in self.all() if one.active and self.may(one, "ASSIGNABLE_USER", project)]
+        return [
+            one for one in self.all() if one.active and self.may(one, "ASSIGNABLE_USER", project)
+        ]
 
 
 def _account(row: Row | None) -> Caller:

@@ -18,8 +18,15 @@ _HOLDERS = {
 }
 
 
-def create_project(  # noqa: PLR0913 - what a project is
-    store: Store, definition: Definition, *, key: str, name: str, template: str, lead: str, more: Row
+def create_project(
+    store: Store,
+    definition: Definition,
+    *,
+    key: str,
+    name: str,
+    template: str,
+    lead: str,
+    more: Row,
 ) -> Row:
     """Make a project with its roles, and its service desk where it is one; return its row."""
     number = more.pop("id", None)
@@ -36,9 +43,7 @@ def create_project(  # noqa: PLR0913 - what a project is
     for role, group in _HOLDERS[kind]:
         holder = store.value("SELECT id FROM cluster WHERE name=?", group)
         if holder is not None:
-            store.run(
-                "INSERT INTO project_role VALUES (?, ?, 'group', ?)", row["id"], role, holder
-            )
+            store.run("INSERT INTO project_role VALUES (?, ?, 'group', ?)", row["id"], role, holder)
     if kind == "service_desk":
         store.run("INSERT INTO desk VALUES (?, ?)", store.counter("desk", 1), row["id"])
         for one in definition.templates[template]["request_types"]:

@@ -60,7 +60,9 @@ def put_property(call: Call) -> Json:
     if call.broken or not call.raw.strip():
         raise bad_request("The value you provided is not a valid JSON.")
     new = write_property(call, issue, call.path["property"], call.body)
-    return Reply(status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None)
+    return Reply(
+        status=HTTPStatus.CREATED if new else HTTPStatus.OK, body={} if call.cloud else None
+    )
 
 
 @routes.on("DELETE", "/issue/{key}/properties/{property}")

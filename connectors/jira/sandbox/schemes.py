@@ -37,7 +37,10 @@ def _admin(call: Call) -> None:
 @routes.on("GET", "/permissionscheme")
 def permission_schemes(call: Call) -> Json:
     """Return the permission schemes."""
-    one = {**_scheme(call, "permissionscheme", 0, "Default Permission Scheme"), "expand": "permissions"}
+    one = {
+        **_scheme(call, "permissionscheme", 0, "Default Permission Scheme"),
+        "expand": "permissions",
+    }
     return {"permissionSchemes": [one]}
 
 
@@ -46,14 +49,21 @@ def permission_scheme(call: Call) -> Json:
     """Return one permission scheme."""
     if call.path["id"] != "0":
         raise not_found(f"Permission scheme with id '{call.path['id']}' not found.")
-    return {**_scheme(call, "permissionscheme", 0, "Default Permission Scheme"), "expand": "permissions", "permissions": []}
+    return {
+        **_scheme(call, "permissionscheme", 0, "Default Permission Scheme"),
+        "expand": "permissions",
+        "permissions": [],
+    }
 
 
 @routes.on("GET", "/project/{project}/permissionscheme")
 def project_permission_scheme(call: Call) -> Json:
     """Return the permission scheme of a project."""
     visible_project(call, call.path["project"])
-    return {**_scheme(call, "permissionscheme", 0, "Default Permission Scheme"), "expand": "permissions"}
+    return {
+        **_scheme(call, "permissionscheme", 0, "Default Permission Scheme"),
+        "expand": "permissions",
+    }
 
 
 @routes.on("GET", "/issuesecurityschemes")
@@ -80,7 +90,11 @@ def security_levels(call: Call) -> Json:
 @routes.on("GET", "/notificationscheme")
 def notification_schemes(call: Call) -> Json:
     """Return the notification schemes."""
-    one = {**_scheme(call, "notificationscheme", 10000, "Default Notification Scheme"), "expand": "all", "notificationSchemeEvents": []}
+    one = {
+        **_scheme(call, "notificationscheme", 10000, "Default Notification Scheme"),
+        "expand": "all",
+        "notificationSchemeEvents": [],
+    }
     return page_bean([one], 0, 50, 1, f"{call.api}/notificationscheme")
 
 
@@ -88,7 +102,11 @@ def notification_schemes(call: Call) -> Json:
 def project_notification_scheme(call: Call) -> Json:
     """Return the notification scheme of a project."""
     visible_project(call, call.path["project"])
-    return {**_scheme(call, "notificationscheme", 10000, "Default Notification Scheme"), "expand": "all", "notificationSchemeEvents": []}
+    return {
+        **_scheme(call, "notificationscheme", 10000, "Default Notification Scheme"),
+        "expand": "all",
+        "notificationSchemeEvents": [],
+    }
 
 
 @routes.on("GET", "/workflowscheme", flavours=CLOUD_ONLY)
@@ -96,12 +114,17 @@ def workflow_schemes(call: Call) -> Json:
     """Return one workflow scheme per project template."""
     _admin(call)
     found = [
-        {**_scheme(call, "workflowscheme", 10000 + number, f"{name} workflow scheme"), "issueTypeMappings": {}}
+        {
+            **_scheme(call, "workflowscheme", 10000 + number, f"{name} workflow scheme"),
+            "issueTypeMappings": {},
+        }
         for number, name in enumerate(call.definition.templates)
     ]
     start = as_int(call.query.get("startAt"), 0, name="startAt")
     limit = as_int(call.query.get("maxResults"), 50, name="maxResults")
-    return page_bean(sliced(found, start, limit), start, limit, len(found), f"{call.api}/workflowscheme")
+    return page_bean(
+        sliced(found, start, limit), start, limit, len(found), f"{call.api}/workflowscheme"
+    )
 
 
 @routes.on("GET", "/priorityscheme", flavours=CLOUD_ONLY)
@@ -251,7 +274,9 @@ def post_component(call: Call) -> Json:
 @routes.on("POST", "/version")
 def post_version(call: Call) -> Json:
     """Make a version."""
-    return _make(call, "version", ("description", "archived", "released", "startDate", "releaseDate"))
+    return _make(
+        call, "version", ("description", "archived", "released", "startDate", "releaseDate")
+    )
 
 
 def _part(call: Call, table: str) -> Row:

@@ -106,7 +106,9 @@ def _person_row(site: Site, person: Person, zones: Mapping[str, str]) -> Row:
 
 def _account(site: Site, row: Row) -> None:
     site.store.insert("account", {**row, "active": 1})
-    site.store.run("INSERT INTO token VALUES (?, ?, 'seed', NULL)", token_of(row["name"]), row["id"])
+    site.store.run(
+        "INSERT INTO token VALUES (?, ?, 'seed', NULL)", token_of(row["name"]), row["id"]
+    )
 
 
 def _groups(site: Site, organisation: Organisation) -> None:

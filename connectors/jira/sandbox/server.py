@@ -34,7 +34,7 @@ class JiraSandbox:
     is `demo` or `empty`; both know the people of Example Corp and the projects ITH and OPS.
     """
 
-    def __init__(  # noqa: PLR0913 - what a command line can choose
+    def __init__(
         self,
         data: Path | None = None,
         seed: Literal["demo", "empty"] = "empty",

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from connectors.jira.sandbox import approvals, beans, sla, text
+from connectors.jira.sandbox import approvals, beans, sla, talk, text
 from connectors.jira.sandbox.definition import FieldSpec
-from connectors.jira.sandbox.fields import duration_of, kept, option_values
+from connectors.jira.sandbox.durations import duration_of
+from connectors.jira.sandbox.fields import kept, option_values
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Json, Row, desk_date, stamp
 
 Show: TypeAlias = Callable[[Call, FieldSpec, Row], Json]
-_COMMENTS_SHOWN = 5000
-_WORKLOGS_SHOWN = 20
 _SCHEMA_TYPES: Mapping[str, tuple[str, str]] = {
     "string": ("string", ""),
     "text": ("string", ""),
@@ -248,123 +247,6 @@ def _links(call: Call, _spec: FieldSpec, row: Row) -> Json:
     return found
 
 
-def comment(call: Call, row: Row, *, rendered: bool = False) -> Row:
-    """Return a comment as the platform API shows it."""
-    body = loads(row["body"])
-    bean: Row = {
-        "self": f"{call.api}/issue/{row['issue']}/comment/{row['id']}",
-        "id": str(row["id"]),
-        "author": beans.user_of(call, row["author"]),
-        "body": text.show(body, document=call.document) or "",
-        "updateAuthor": beans.user_of(call, row["editor"]),
-        "created": stamp(row["created"], call.zone),
-        "updated": stamp(row["updated"], call.zone),
-    }
-    if rendered:
-        bean["renderedBody"] = text.html_of(body)
-    if row["visibility"]:
-        bean["visibility"] = loads(row["visibility"])
-    if call.cloud:
-        bean["jsdPublic"] = not row["internal"]
-    if call.query.get("expand") and "properties" in call.words("expand"):
-        held = loads(row["properties"])
-        bean["properties"] = [{"key": key, "value": one} for key, one in held.items()]
-    return bean
-
-
-def comments_of(call: Call, row: Row) -> list[Row]:
-    """Return the rows of the comments that the caller may read, oldest first."""
-    rows = call.store.rows("SELECT * FROM comment WHERE issue=? ORDER BY id", row["id"])
-    agent = call.may("BROWSE_PROJECTS", row["project"])
-    return [one for one in rows if agent or not one["internal"]]
-
-
-def _comments(call: Call, _spec: FieldSpec, row: Row) -> Json:
-    rows = comments_of(call, row)
-    bean: Row = {
-        "comments": [comment(call, one) for one in rows[:_COMMENTS_SHOWN]],
-        "maxResults": len(rows),
-        "total": len(rows),
-        "startAt": 0,
-    }
-    if call.cloud:
-        bean["self"] = f"{call.api}/issue/{row['id']}/comment"
-    return bean
-
-
-def worklog(call: Call, row: Row) -> Row:
-    """Return a worklog."""
-    bean: Row = {
-        "self": f"{call.api}/issue/{row['issue']}/worklog/{row['id']}",
-        "author": beans.user_of(call, row["author"]),
-        "updateAuthor": beans.user_of(call, row["editor"]),
-        "created": stamp(row["created"], call.zone),
-        "updated": stamp(row["updated"], call.zone),
-        "started": stamp(row["started"], call.zone),
-        "timeSpent": duration_of(row["seconds"]),
-        "timeSpentSeconds": row["seconds"],
-        "id": str(row["id"]),
-        "issueId": str(row["issue"]),
-    }
-    shown = text.show(loads(row["body"]), document=call.document)
-    if shown is not None or not call.document:
-        bean["comment"] = shown or ""
-    return bean
-
-
-def _worklogs(call: Call, _spec: FieldSpec, row: Row) -> Json:
-    rows = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", row["id"])
-    return {
-        "startAt": 0,
-        "maxResults": _WORKLOGS_SHOWN,
-        "total": len(rows),
-        "worklogs": [worklog(call, one) for one in rows[:_WORKLOGS_SHOWN]],
-    }
-
-
-def _watches(call: Call, _spec: FieldSpec, row: Row) -> Json:
-    rows = call.store.rows("SELECT account FROM watcher WHERE issue=?", row["id"])
-    me = "" if call.caller is None else call.caller.id
-    return {
-        "self": f"{call.api}/issue/{row['key']}/watchers",
-        "watchCount": len(rows),
-        "isWatching": any(one["account"] == me for one in rows),
-    }
-
-
-def _votes(call: Call, _spec: FieldSpec, row: Row) -> Json:
-    rows = call.store.rows("SELECT account FROM vote WHERE issue=?", row["id"])
-    me = "" if call.caller is None else call.caller.id
-    return {
-        "self": f"{call.api}/issue/{row['key']}/votes",
-        "votes": len(rows),
-        "hasVoted": any(one["account"] == me for one in rows),
-    }
-
-
-def attachment(call: Call, row: Row) -> Row:
-    """Return an attachment."""
-    return {
-        "self": f"{call.api}/attachment/{row['id']}",
-        "id": str(row["id"]),
-        "filename": row["filename"],
-        "author": beans.user_of(call, row["author"]),
-        "created": stamp(row["created"], call.zone),
-        "size": row["size"],
-        "mimeType": row["media"],
-        "content": f"{call.api}/attachment/content/{row['id']}",
-    }
-
-
-def _attachments(call: Call, _spec: FieldSpec, row: Row) -> Json:
-    rows = call.store.rows(
-        "SELECT id, author, created, filename, media, length(content) AS size"
-        " FROM attachment WHERE issue=? ORDER BY id",
-        row["id"],
-    )
-    return [attachment(call, one) for one in rows]
-
-
 def _seconds(call: Call, spec: FieldSpec, row: Row) -> Json:
     held = row["fields"].get("timetracking", {})
     if spec.id == "timespent":
@@ -422,11 +304,11 @@ _LIVE: Mapping[str, Show] = {
     "parent": _parent,
     "subtasks": _subtasks,
     "issuelinks": _links,
-    "comment": _comments,
-    "worklog": _worklogs,
-    "watches": _watches,
-    "votes": _votes,
-    "attachment": _attachments,
+    "comment": talk.comments,
+    "worklog": talk.worklogs,
+    "watches": talk.watches,
+    "votes": talk.votes,
+    "attachment": talk.attachments,
     "seconds": _seconds,
     "approvals": _approvals,
     "requesttype": _request_type,

@@ -1,4 +1,4 @@
-"""Webhooks: registered by applications on Cloud, by administrators on both; delivered best effort."""
+"""Webhooks: registered by applications on Cloud, by administrators on both."""
 
 from connectors.jira.sandbox.site import Routes
 

@@ -47,31 +47,35 @@ class _Reader:
         return found
 
     def _block(self, lines: list[str], at: int) -> tuple[Row, int]:
-        line = lines[at]
-        fence = _FENCE.match(line)
-        if fence:
-            block = _fenced(lines, at, fence)
-            if block is not None:
-                return block
-        heading = _HEADING.match(line)
-        if heading:
-            node: Row = {"type": "heading", "attrs": {"level": int(heading[1])}}
-            return {**node, "content": inlines(heading[2])}, at + 1
-        if _RULE.match(line):
-            return {"type": "rule"}, at + 1
-        if _BULLET.match(line):
+        fence = _FENCE.match(lines[at])
+        fenced = _fenced(lines, at, fence) if fence else None
+        if fenced is not None:
+            return fenced
+        if _BULLET.match(lines[at]):
             return _taken(lines, at, lambda one: bool(_BULLET.match(one)), _bullets)
-        if line.startswith("|"):
+        if lines[at].startswith("|"):
             return _taken(lines, at, lambda one: one.startswith("|"), _table)
-        if line.startswith("bq. "):
-            return {"type": "blockquote", "content": [_paragraph(line[4:])]}, at + 1
-        return self._plain(lines, at)
+        single = _single(lines[at])
+        return (single, at + 1) if single is not None else self._plain(lines, at)
 
     def _plain(self, lines: list[str], at: int) -> tuple[Row, int]:
         end = at + 1
         while end < len(lines) and lines[end].strip() and not _opens(lines[end]):
             end += 1
         return _paragraph("\n".join(lines[at:end])), end
+
+
+def _single(line: str) -> Row | None:
+    """Return the block that one line makes by itself."""
+    heading = _HEADING.match(line)
+    if heading:
+        node: Row = {"type": "heading", "attrs": {"level": int(heading[1])}}
+        return {**node, "content": inlines(heading[2])}
+    if _RULE.match(line):
+        return {"type": "rule"}
+    if line.startswith("bq. "):
+        return {"type": "blockquote", "content": [_paragraph(line[4:])]}
+    return None
 
 
 def _opens(line: str) -> bool:
@@ -190,7 +194,10 @@ def _words(text: str) -> list[Row]:
 def _marked(match: re.Match[str]) -> Row:
     kind = match.lastgroup or ""
     if kind == "mention":
-        return {"type": "mention", "attrs": {"id": match["mention"], "text": f"@{match['mention']}"}}
+        return {
+            "type": "mention",
+            "attrs": {"id": match["mention"], "text": f"@{match['mention']}"},
+        }
     if kind == "href":
         return _link(match["label"], match["href"])
     if kind in {"bare", "url"}:

@@ -107,7 +107,9 @@ def desk_date(millis: int, zone: ZoneInfo) -> Row:
     }
 
 
-_STAMP = re.compile(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?(Z|[+-]\d\d:?\d\d)$")
+_STAMP = re.compile(
+    r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?(Z|[+-]\d\d:?\d\d)$"
+)
 
 
 def parse_stamp(text: str) -> int | None:

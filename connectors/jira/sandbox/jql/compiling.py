@@ -8,6 +8,7 @@ from connectors.jira.sandbox import text
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.index import text_day
 from connectors.jira.sandbox.jql import history
+from connectors.jira.sandbox.jql.columns import COLUMNS, field_spec, order_by
 from connectors.jira.sandbox.jql.moments import moment
 from connectors.jira.sandbox.jql.sql import Sql, both, condition, empty_set, inverse, one_of
 from connectors.jira.sandbox.jql.syntax import (
@@ -20,31 +21,12 @@ from connectors.jira.sandbox.jql.syntax import (
     Not,
     Operand,
     Query,
-    Sort,
     parse,
 )
-from connectors.jira.sandbox.jql.values import FUNCTIONS, LISTING, Scope, ids, is_empty
+from connectors.jira.sandbox.jql.values import FUNCTIONS, Scope, ids, is_empty
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.wire import Json
 
-_COLUMNS: Mapping[str, str] = {
-    "project": "ix.project",
-    "issuetype": "ix.type",
-    "status": "ix.status",
-    "priority": "ix.priority",
-    "resolution": "ix.resolution",
-    "reporter": "ix.reporter",
-    "creator": "ix.creator",
-    "assignee": "ix.assignee",
-    "created": "ix.created",
-    "updated": "ix.updated",
-    "resolutiondate": "ix.resolved",
-    "statuscategorychangedate": "ix.category_changed",
-    "duedate": "ix.due",
-    "parent": "ix.parent",
-    "customfield_10010": "ix.request_type",
-    "summary": "ix.summary_words",
-}
 _FLIPPED = {
     "=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "~": "!~", "!~": "~",
     "in": "not in", "not in": "in", "is": "is not", "is not": "is", "was": "was not",
@@ -52,7 +34,6 @@ _FLIPPED = {
 }  # fmt: skip
 _MINUTE = 60_000
 _ORDERED = frozenset({"<", "<=", ">", ">="})
-MOST_SORTS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +58,7 @@ def compile_query(call: Call, jql: str) -> Compiled:
     projects = call.people.projects_with(call.caller, "BROWSE_PROJECTS")
     seen = one_of("ix.project", projects)
     where = seen if query.where is None else both("AND", [seen, _node(scope, query.where)])
-    order, values = _order(scope, query.order)
+    order, values = order_by(scope, query.order)
     return Compiled(where, order, values, query.where is not None, len(query.order))
 
 
@@ -106,23 +87,6 @@ def _clause(scope: Scope, clause: Clause, *, negated: bool) -> Sql:
     if clause.operator.startswith(("was", "changed")):
         return history.compiled(scope, spec, clause)
     return _BY_KIND.get(spec.kind, _plain)(scope, spec, clause)
-
-
-def field_spec(call: Call, name: str) -> FieldSpec:
-    """Return the field that a query names.
-
-    Raises:
-        JqlError: there is none.
-    """
-    spec = call.definition.field_named(name)
-    if spec is None or (spec.cloud_only and not call.cloud):
-        tail = (
-            "this field cannot be viewed by anonymous users."
-            if call.caller is None
-            else "you do not have permission to view it."
-        )
-        raise JqlError(f"Field '{name}' does not exist or {tail}")
-    return spec
 
 
 def _refuse(clause: Clause) -> JqlError:
@@ -156,7 +120,7 @@ def _plain(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
 
 def member(spec: FieldSpec, wanted: list[Json], *, empty: bool, negative: bool) -> Sql:
     """Compile `field in (wanted, EMPTY)`; its negation never matches an empty field."""
-    column = _COLUMNS.get(spec.id)
+    column = COLUMNS.get(spec.id)
     if column is not None:
         blank = condition(f"{column} IS NULL")
         held = one_of(column, wanted)
@@ -164,7 +128,9 @@ def member(spec: FieldSpec, wanted: list[Json], *, empty: bool, negative: bool) 
         blank = inverse(_exists(spec.id, None))
         held = _exists(spec.id, wanted)
     if not negative:
-        return both("OR", [*([held] if wanted else []), *([blank] if empty else [])] or [empty_set()])
+        return both(
+            "OR", [*([held] if wanted else []), *([blank] if empty else [])] or [empty_set()]
+        )
     return both("AND", [inverse(blank), *([inverse(held)] if wanted else [])])
 
 
@@ -184,7 +150,7 @@ def _by_rank(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
 
 
 def _moments(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
-    column = _COLUMNS.get(spec.id)
+    column = COLUMNS.get(spec.id)
     empty, rest = _split(clause)
     if empty:
         return member(spec, [], empty=True, negative=clause.operator in {"is not", "!="})
@@ -232,7 +198,9 @@ def _numbers(_scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
             found.append(float(one.text if isinstance(one, Literal) else "x"))
         except ValueError as error:
             shown = one.text if isinstance(one, Literal) else one.name
-            raise JqlError(f"The value '{shown}' is not valid for the field '{clause.field}'.") from error
+            raise JqlError(
+                f"The value '{shown}' is not valid for the field '{clause.field}'."
+            ) from error
     if clause.operator in _ORDERED:
         return _number_compare(spec, clause, found[0])
     if clause.operator in {"~", "!~"}:
@@ -243,7 +211,7 @@ def _numbers(_scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
 def _number_compare(spec: FieldSpec, clause: Clause, value: Json) -> Sql:
     if clause.operator not in _ORDERED:
         raise _refuse(clause)
-    column = _COLUMNS.get(spec.id)
+    column = COLUMNS.get(spec.id)
     if column is not None:
         return Sql(f"{column} {clause.operator} ?", (value,))
     head = "EXISTS (SELECT 1 FROM ix_value v WHERE v.issue=ix.id AND v.field=? AND v.value "
@@ -256,7 +224,7 @@ def _texts(_scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
         return member(spec, [], empty=True, negative=clause.operator in {"is not", "!="})
     if clause.operator not in {"~", "!~"}:
         raise _refuse(clause)
-    column = _COLUMNS.get(spec.id, "v.text")
+    column = COLUMNS.get(spec.id, "v.text")
     found = matching(column, rest[0])
     if column == "v.text":
         head = "EXISTS (SELECT 1 FROM ix_value v WHERE v.issue=ix.id AND v.field=? AND "
@@ -333,7 +301,9 @@ def _approvals(scope: Scope, clause: Clause) -> Sql:
         raise _refuse(clause)
     found = FUNCTIONS.get(operand.name.lower())
     if found is None:
-        raise JqlError(f"Unable to find JQL function '{operand.name}({', '.join(operand.arguments)})'.")
+        raise JqlError(
+            f"Unable to find JQL function '{operand.name}({', '.join(operand.arguments)})'."
+        )
     return found(scope, operand)
 
 
@@ -360,37 +330,3 @@ _BY_KIND: Mapping[str, Callable[[Scope, FieldSpec, Clause], Sql]] = {
     "text": _texts,
     "comment": _texts,
 }
-
-
-# --- the order
-
-
-def _order(scope: Scope, sorts: tuple[Sort, ...]) -> tuple[str, tuple[Json, ...]]:
-    parts: list[str] = []
-    values: list[Json] = []
-    for sort in sorts:
-        downward = bool(sort.descending)
-        name = sort.field.casefold()
-        if name in {"key", "issuekey", "issue", "id"}:
-            direction = "DESC" if downward else "ASC"
-            prefix = "" if name == "id" else f"ix.project {direction}, "
-            parts.append(f"{prefix}{'ix.id' if name == 'id' else 'ix.number'} {direction}")
-            continue
-        if name == "statuscategory":
-            parts.append(f"ix.category {'DESC' if downward else 'ASC'}")
-            continue
-        spec = field_spec(scope.call, sort.field)
-        if spec.kind == "priority":
-            parts.append(f"CAST(ix.priority AS INTEGER) {'ASC' if downward else 'DESC'}")
-            continue
-        column = "ix.summary" if spec.id == "summary" else _COLUMNS.get(spec.id)
-        if column is None:
-            if not (spec.orderable or spec.navigable):
-                raise JqlError(f"Field '{sort.field}' cannot be used to sort the results.")
-            column = "(SELECT min(v.value) FROM ix_value v WHERE v.issue=ix.id AND v.field=?)"
-            values.append(spec.id)
-        parts.append(f"{column} {'DESC NULLS LAST' if downward else 'ASC NULLS LAST'}")
-    return ", ".join([*parts, "ix.id DESC"] if parts else ["ix.id DESC"]), tuple(values)
-
-
-__all__ = ["LISTING", "MOST_SORTS", "Compiled", "compile_query"]

@@ -26,9 +26,7 @@ def compiled(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
         JqlError: the field keeps no history that can be searched.
     """
     if spec.id not in _WITH_HISTORY:
-        raise JqlError(
-            f"History searches do not support the '{clause.field}' field."
-        )
+        raise JqlError(f"History searches do not support the '{clause.field}' field.")
     if clause.operator == "changed":
         return _changed(scope, spec, clause)
     negative = " not" in clause.operator
@@ -47,9 +45,11 @@ def _window(scope: Scope, clause: Clause) -> tuple[int, int]:
     """Return the span of time in which a value was held or a change was made."""
     start, end = 0, _END
     for one in clause.predicates:
-        at = [moment(each, clause.field, scope.call.zone, scope.now) for each in one.operands] if (
-            one.word in {"after", "before", "on", "during"}
-        ) else []
+        at = (
+            [moment(each, clause.field, scope.call.zone, scope.now) for each in one.operands]
+            if (one.word in {"after", "before", "on", "during"})
+            else []
+        )
         if one.word == "after":
             start = at[0]
         elif one.word == "before":
@@ -104,8 +104,12 @@ def _was(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
     column = _COLUMNS.get(spec.id)
     if column is not None and by is None and start <= scope.now:
         now_held = _matches(column, wanted)
-        last = "coalesce((SELECT max(h.created) FROM history_item i JOIN history h ON h.id=i.history"
-        since = Sql(f"{last} WHERE i.issue=ix.id AND i.field_id=?), ix.created) < ?", (spec.id, end))
+        last = (
+            "coalesce((SELECT max(h.created) FROM history_item i JOIN history h ON h.id=i.history"
+        )
+        since = Sql(
+            f"{last} WHERE i.issue=ix.id AND i.field_id=?), ix.created) < ?", (spec.id, end)
+        )
         parts.append(both("AND", [now_held, since]))
     left = _matches("i.old", wanted)
     parts.append(
@@ -116,10 +120,11 @@ def _was(scope: Scope, spec: FieldSpec, clause: Clause) -> Sql:
 
 
 def _held_before(by: Sql | None) -> str:
-    """The value that was left had been reached before the window's end (or the issue was made so)."""
+    """Say that the value which was left had been reached before the window's end."""
     reached = (
-        "AND coalesce((SELECT max(h2.created) FROM history_item i2 JOIN history h2 ON h2.id=i2.history"
-        " WHERE i2.issue=ix.id AND i2.field_id=? AND h2.id < h.id), ix.created) < ?"
+        "AND coalesce((SELECT max(h2.created) FROM history_item i2"
+        " JOIN history h2 ON h2.id=i2.history WHERE i2.issue=ix.id AND i2.field_id=?"
+        " AND h2.id < h.id), ix.created) < ?"
     )
     return reached if by is None else f"{reached} AND {by.text}"
 

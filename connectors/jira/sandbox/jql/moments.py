@@ -33,8 +33,8 @@ def moment(operand: Operand, field: str, zone: ZoneInfo, now: int) -> int:
     if found is None:
         raise JqlError(
             f"Date value '{operand.text}' for field '{field}' is invalid. Valid formats include:"
-            " 'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', 'yyyy/MM/dd', 'yyyy-MM-dd', or a period format"
-            " e.g. '-5d', '4w 2d'."
+            " 'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', 'yyyy/MM/dd', 'yyyy-MM-dd', or a period"
+            " format e.g. '-5d', '4w 2d'."
         )
     return found
 
@@ -117,9 +117,7 @@ def _edge(call: Function, unit: str, *, end: bool, here: datetime) -> int:
         argument += step
     shift = _shift(argument) if argument else 0
     if shift is None:
-        raise JqlError(
-            f"Date value '{argument}' for function '{call.name}' is invalid."
-        )
+        raise JqlError(f"Date value '{argument}' for function '{call.name}' is invalid.")
     try:
         start = _STARTS[unit](here + timedelta(milliseconds=shift))
         return _millis(_STEPS[unit](start)) - 1 if end else _millis(start)

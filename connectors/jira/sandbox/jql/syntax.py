@@ -43,7 +43,7 @@ class Predicate:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One comparison. `operator` is one of = != < <= > >= ~ !~ in, not in, is, is not, was, changed…"""
+    """One comparison; `operator` is lower case: =, !=, ~, in, not in, is, was not in, changed."""
 
     field: str
     operator: str
@@ -102,7 +102,9 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
-_RESERVED = frozenset({"and", "or", "not", "in", "is", "was", "changed", "order", "by", "empty", "null"})
+_RESERVED = frozenset(
+    {"and", "or", "not", "in", "is", "was", "changed", "order", "by", "empty", "null"}
+)
 _HISTORY_WORDS = frozenset({"after", "before", "on", "during", "by", "from", "to"})
 _DEEPEST = 100
 OPERATORS = "'=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'"
@@ -127,8 +129,9 @@ def _tokens(text: str) -> list[_Token]:
         if match is None or match.end() == at:
             where = at + len(text[at:]) - len(text[at:].lstrip())
             raise JqlError(
-                f"Error in the JQL Query: The character '{text[where]}' is a reserved JQL character."
-                f" You must enclose it in a string or use the escape sequence. (line 1, character {where + 1})"
+                f"Error in the JQL Query: The character '{text[where]}' is a reserved JQL"
+                " character. You must enclose it in a string or use the escape sequence."
+                f" (line 1, character {where + 1})"
             )
         at = match.end()
         kind = match.lastgroup or ""
@@ -138,7 +141,9 @@ def _tokens(text: str) -> list[_Token]:
         elif kind == "word":
             found.append(_Token("word", _unescape(value), match.start(kind)))
         else:
-            found.append(_Token("sign", {"&&": "and", "||": "or"}.get(value, value), match.start(kind)))
+            found.append(
+                _Token("sign", {"&&": "and", "||": "or"}.get(value, value), match.start(kind))
+            )
     return found
 
 
@@ -193,7 +198,9 @@ class _Parser:
     def _next(self, expected: str) -> _Token:
         token = self._peek()
         if token is None:
-            raise JqlError(f"Error in the JQL Query: Expecting {expected} before the end of the query.")
+            raise JqlError(
+                f"Error in the JQL Query: Expecting {expected} before the end of the query."
+            )
         self._at += 1
         return token
 
@@ -261,8 +268,8 @@ class _Parser:
             listed = self._take("in")
             return "was" + (" not" if negated else "") + (" in" if listed else "")
         raise JqlError(
-            f"Error in the JQL Query: Expecting operator but got '{token.text}'. The valid operators"
-            f" are {OPERATORS}. (line 1, character {token.at + 1})"
+            f"Error in the JQL Query: Expecting operator but got '{token.text}'. The valid"
+            f" operators are {OPERATORS}. (line 1, character {token.at + 1})"
         )
 
     def _list(self) -> tuple[Operand, ...]:

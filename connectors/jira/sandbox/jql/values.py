@@ -37,7 +37,8 @@ class Scope:
         store = self.call.store
         row = store.row(
             "SELECT i.id, i.project, i.number FROM issue i WHERE i.key=? OR i.id=?"
-            " UNION SELECT i.id, i.project, i.number FROM issue i JOIN moved m ON m.issue=i.id WHERE m.old=?",
+            " UNION SELECT i.id, i.project, i.number FROM issue i JOIN moved m ON m.issue=i.id"
+            " WHERE m.old=?",
             text.upper(),
             text if text.isdigit() else -1,
             text.upper(),
@@ -68,7 +69,9 @@ def is_empty(operand: Operand) -> bool:
 
 def unknown(function: Function) -> JqlError:
     """Return the refusal of a function that does not exist."""
-    return JqlError(f"Unable to find JQL function '{function.name}({', '.join(function.arguments)})'.")
+    return JqlError(
+        f"Unable to find JQL function '{function.name}({', '.join(function.arguments)})'."
+    )
 
 
 def ids(scope: Scope, spec: FieldSpec, operand: Operand, clause: Clause) -> list[Json]:
@@ -132,22 +135,20 @@ def _option(_scope: Scope, spec: FieldSpec, value: str) -> Json:
 
 def _request_type(scope: Scope, _spec: FieldSpec, value: str) -> Json:
     name = value.split("(", 1)[0].strip()
-    found = scope.call.store.value(
+    return scope.call.store.value(
         "SELECT id FROM request_type WHERE name=? COLLATE NOCASE OR id=?",
         name,
         value if value.isdigit() else -1,
     )
-    return found
 
 
 def _child(scope: Scope, spec: FieldSpec, value: str) -> Json:
     table = "component" if spec.kind == "components" else "version"
-    found = scope.call.store.value(
+    return scope.call.store.value(
         f"SELECT id FROM {table} WHERE name=? COLLATE NOCASE OR id=?",  # noqa: S608 - a word of ours
         value,
         value if value.isdigit() else -1,
     )
-    return found
 
 
 def _issue(scope: Scope, _spec: FieldSpec, value: str) -> Json:
@@ -228,12 +229,17 @@ def _linked(scope: Scope, function: Function) -> list[Json]:
 
 def _watched(scope: Scope, _function: Function) -> list[Json]:
     me = scope.call.caller.id if scope.call.caller else ""
-    return [row["issue"] for row in scope.call.store.rows("SELECT issue FROM watcher WHERE account=?", me)]
+    return [
+        row["issue"]
+        for row in scope.call.store.rows("SELECT issue FROM watcher WHERE account=?", me)
+    ]
 
 
 def _voted(scope: Scope, _function: Function) -> list[Json]:
     me = scope.call.caller.id if scope.call.caller else ""
-    return [row["issue"] for row in scope.call.store.rows("SELECT issue FROM vote WHERE account=?", me)]
+    return [
+        row["issue"] for row in scope.call.store.rows("SELECT issue FROM vote WHERE account=?", me)
+    ]
 
 
 def _updated_by(scope: Scope, function: Function) -> list[Json]:
@@ -271,13 +277,13 @@ def _mine(scope: Scope) -> list[str]:
 
 def _approval(final: str, people: list[str] | None, decision: str = "") -> Sql:
     text = "EXISTS (SELECT 1 FROM approval a WHERE a.issue=ix.id"
+    inner = " AND EXISTS (SELECT 1 FROM approver r WHERE r.approval=a.id AND r.account IN ("
     values: list[Json] = []
     if final:
         text += " AND a.final=?"
         values.append(final)
     if people is not None:
-        marks = ",".join("?" * len(people))
-        text += f" AND EXISTS (SELECT 1 FROM approver r WHERE r.approval=a.id AND r.account IN ({marks})"
+        text += inner + ",".join("?" * len(people)) + ")"
         values += people
         if decision:
             text += " AND r.decision=?"
