@@ -89,20 +89,17 @@ class AccessRules:
         """Return the rule that a row must pass to be seen, or None where every row is."""
         if actor.is_admin:
             return None
-        if not actor.user_name or actor.roles == {"snc_read_only"}:
+        if not actor.user_name or actor.roles == frozenset({"snc_read_only"}):
             return _never
-        name = table.name
         if table.root == "task":
             return self._task_rule(actor, table)
-        special = self._special_rule(actor, name)
+        special = self._special_rule(actor, table.name)
         if special is not None:
             return special
-        roots = set(self._schema.lineage(name))
-        if roots & _HISTORY:
-            return None if actor.has("history_reader") else _never
-        if name in _OPEN or (roots & _STAFF and actor.has("itil")):
-            return None
-        return _never
+        roots = set(self._schema.lineage(table.name))
+        passes = table.name in _OPEN or bool(roots & _STAFF and actor.has("itil"))
+        passes = passes or bool(roots & _HISTORY and actor.has("history_reader"))
+        return None if passes else _never
 
     def _special_rule(self, actor: Actor, name: str) -> RowRule | None:
         if name == "sysapproval_approver" and not actor.has("itil"):
@@ -178,7 +175,11 @@ class AccessRules:
 
     def _writes(self, actor: Actor, table: Table) -> bool:
         roles = next(
-            (_WRITE_ROLES[name] for name in self._schema.lineage(table.name) if name in _WRITE_ROLES),
+            (
+                _WRITE_ROLES[name]
+                for name in self._schema.lineage(table.name)
+                if name in _WRITE_ROLES
+            ),
             (),
         )
         if table.name == "sysapproval_group":

@@ -12,10 +12,9 @@ from connectors.servicenow.sandbox.store import Row, Store
 # What a role carries with it.
 _CONTAINS: dict[str, tuple[str, ...]] = {
     "itil": ("sn_incident_read", "sn_incident_write", "sn_change_read", "sn_change_write",
-             "sn_problem_read", "sn_request_read", "approver_user", "itil_base"),
+             "sn_problem_read", "sn_request_read", "itil_base"),
     "change_manager": ("itil", "sn_change_read", "sn_change_write"),
     "itil_admin": ("itil",),
-    "approver_user": (),
 }  # fmt: skip
 
 
@@ -91,9 +90,7 @@ class Accounts:
         """Return the active account of this name, or None."""
         self._fresh()
         if user_name not in self._actors:
-            found = self._store.find(
-                self._schema.tables["sys_user"], "user_name = ?", (user_name,)
-            )
+            found = self._store.find(self._schema.tables["sys_user"], "user_name = ?", (user_name,))
             active = [row for row in found if row["active"] == "true"]
             self._actors[user_name] = self._actor(active[0]) if active else None
         return self._actors[user_name]
@@ -104,7 +101,7 @@ class Accounts:
         return None if row is None else self.by_name(row["user_name"])
 
     def by_password(self, user_name: str, password: str) -> Actor | None:
-        """Return the account where the password is its own and it is neither locked nor inactive."""
+        """Return the account if the password is its own and it is neither locked nor inactive."""
         actor = self.by_name(user_name)
         if actor is None:
             return None

@@ -1,4 +1,4 @@
-"""The ASGI application: reads the request, hands it to the one database thread, sends the answer."""
+"""The ASGI application: reads a request, hands it to the database thread, sends the answer."""
 
 import asyncio
 import secrets
@@ -65,7 +65,7 @@ class Application:
             self.executor,
             self._router.answer,
             request.method,
-            request.url.path if "%" not in request.url.path else request.scope["path"],
+            request.scope["path"],
             query,
             headers,
             body,

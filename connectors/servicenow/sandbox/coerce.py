@@ -22,7 +22,7 @@ def java_format(pattern: str) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return the text of a decoded JSON value; {"value": ..} and {"display_value": ..} count too."""
+    """Return the text of a decoded JSON value; {"value": ..} or {"display_value": ..} count too."""
     if isinstance(value, dict):
         inner: object = value.get("value", value.get("display_value", value.get("link", "")))
         return text_of(inner)
@@ -50,7 +50,7 @@ def coerce(
         return _reference(column, value, lookup)
     if column.choices:
         value = _choice(column, value)
-    return value[: max(column.length, 40)] if handler is None else handler(value)
+    return value[: column.length] if handler is None else handler(value)
 
 
 def _choice(column: Column, value: str) -> str:

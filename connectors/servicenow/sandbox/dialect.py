@@ -34,8 +34,8 @@ class ServiceNowDialect:
     def rate_limited(self, rule: FaultRule, target: str) -> Response:
         """A rule's 429 says when to come back; variant `semaphore` does not, nor by whom."""
         if rule.variant == "semaphore":
-            return _json(429, {"error": {"message": "Too many requests", "detail": target},
-                               "status": "failure"})  # fmt: skip
+            error = {"message": "Too many requests", "detail": target}
+            return _json(429, {"error": error, "status": "failure"})
         wait = int(rule.seconds)
         headers = {
             "Retry-After": str(wait),
@@ -52,7 +52,10 @@ class ServiceNowDialect:
     def server_error(self, rule: FaultRule, target: str) -> Response:
         """502 and 503 are the balancer's pages; 500 is the instance's own JSON."""
         if rule.status == 500:  # noqa: PLR2004 - the one that the instance words itself
-            error = {"message": "java.lang.NullPointerException", "detail": target.split("?")[0]}
+            error = {
+                "message": "java.lang.NullPointerException",
+                "detail": target.split("?", maxsplit=1)[0],
+            }
             return _json(500, {"error": error, "status": "failure"})
         page = _RESTARTING.format(status=rule.status)
         return Response(page, rule.status, media_type="text/html")
@@ -60,7 +63,9 @@ class ServiceNowDialect:
     def html_page(self, rule: FaultRule, target: str) -> Response:
         """The page of a hibernating instance, or with variant `login` of the sign-on."""
         page = _LOGIN if rule.variant == "login" else _HIBERNATING
-        return Response(page, 200, {"X-Requested": target.split("?")[0]}, media_type="text/html")
+        return Response(
+            page, 200, {"X-Requested": target.split("?", maxsplit=1)[0]}, media_type="text/html"
+        )
 
     def empty_202(self, rule: FaultRule, target: str) -> Response:
         """Nothing, with 202: the request was dropped behind a full session."""

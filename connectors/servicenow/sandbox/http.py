@@ -94,7 +94,9 @@ def not_authenticated() -> ApiError:
 
 def no_record() -> ApiError:
     """Return the 404 of an absent record and of an unreadable one alike."""
-    return ApiError(404, "No Record found", "Record doesn't exist or ACL restricts the record retrieval")
+    return ApiError(
+        404, "No Record found", "Record doesn't exist or ACL restricts the record retrieval"
+    )
 
 
 def invalid_table(name: str) -> ApiError:
@@ -111,9 +113,7 @@ def refused(operation: str) -> ApiError:
 
 def api_refused() -> ApiError:
     """Return the 403 of an API or platform table that the account may not use at all."""
-    return ApiError(
-        403, "User Not Authorized", "Failed API level ACL Validation"
-    )
+    return ApiError(403, "User Not Authorized", "Failed API level ACL Validation")
 
 
 def json_reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -59,4 +59,3 @@ class Instance:
     def set_flow_delay(self, delay: timedelta) -> None:
         """Let the instance's own steps come so much later than the writes that cause them."""
         self.records.flow_delay = delay
-

@@ -58,9 +58,7 @@ class Router:
         run_due(self.instance.records)
         try:
             with self.instance.store.quota(QUOTA_SECONDS):
-                return self.dispatch(
-                    self.call(method, path, query, headers, body, base)
-                )
+                return self.dispatch(self.call(method, path, query, headers, body, base))
         except ApiError as error:
             return error.reply()
         except QuotaExceededError:

@@ -116,13 +116,20 @@ sys_updated_by string Updated by
 sys_mod_count integer=0 Updates
 sys_tags string Tags
 """
-_LEAN = "sys_id guid Sys ID\nsys_created_on datetime Created\nsys_created_by string Created by\nsys_tags string Tags\n"
+_LEAN = """\
+sys_id guid Sys ID
+sys_created_on datetime Created
+sys_created_by string Created by
+sys_tags string Tags
+"""
 
 
 class Schema:
     """Every table by name."""
 
-    def __init__(self, tables: Mapping[str, Table], children: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], children: Mapping[str, tuple[str, ...]]
+    ) -> None:
         self.tables = tables
         self._children = children
 
@@ -149,7 +156,9 @@ class Schema:
 
 
 def _load(name: str) -> Any:  # noqa: ANN401 - YAML has no narrower type
-    text = resources.files(__package__).joinpath("data", name).read_text("utf-8")
+    text = (
+        resources.files("connectors.servicenow.sandbox").joinpath("data", name).read_text("utf-8")
+    )
     return YAML(typ="safe", pure=True).load(text)
 
 
@@ -248,7 +257,7 @@ def _column(table: str, line: str, choices: Mapping[str, Mapping[str, str]]) -> 
         label=label or name.replace("_", " ").capitalize(),
         table=table,
         reference=match["ref"] or "",
-        length=int(match["length"] or 40),
+        length=int(match["length"] or 255),
         default=default,
         has_choices="choice" in word,
         strict_choice=word == "choice!",

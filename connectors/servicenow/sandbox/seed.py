@@ -11,6 +11,7 @@ from connectors.sandboxkit.organisation import Organisation, load_organisation
 from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.instance import Instance
+from connectors.servicenow.sandbox.mass import add_incidents
 
 _MARK = "sandbox.seed"
 _NATURAL = ("name", "user_name", "number", "title", "file_name", "question_text")
@@ -69,8 +70,6 @@ class Seeder:
         return {"kind": "records", "sys_ids": made}
 
     def _mass(self, raw: Mapping[str, object]) -> Mapping[str, object]:
-        from connectors.servicenow.sandbox.mass import add_incidents  # noqa: PLC0415 - numpy-free but large
-
         count = raw.get("count")
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError("count is a number above 0")
@@ -78,7 +77,11 @@ class Seeder:
         return {"kind": "incidents", "count": count}
 
     def _fill(self, kind: str) -> None:
-        text = resources.files(__package__).joinpath("data", "demo.yaml").read_text("utf-8")
+        text = (
+            resources.files("connectors.servicenow.sandbox")
+            .joinpath("data", "demo.yaml")
+            .read_text("utf-8")
+        )
         data: dict[str, dict[str, list[dict[str, Any]]]] = YAML(typ="safe", pure=True).load(text)
         with self._instance.store.transaction():
             self._people(load_organisation(), data["base"])
@@ -88,9 +91,7 @@ class Seeder:
                 self._load(data["demo"])
             self._insert("sys_properties", {"name": _MARK, "value": kind})
 
-    def _load(
-        self, tables: Mapping[str, list[dict[str, Any]]], skip: tuple[str, ...] = ()
-    ) -> None:
+    def _load(self, tables: Mapping[str, list[dict[str, Any]]], skip: tuple[str, ...] = ()) -> None:
         for table, rows in tables.items():
             if table not in skip:
                 for row in rows:
@@ -104,9 +105,7 @@ class Seeder:
             values = {**values, "sys_id": stable_id(table, where + name)}
         return self._records.insert(table, values, SYSTEM, keep_system=True)
 
-    def _people(
-        self, organisation: Organisation, base: Mapping[str, list[dict[str, Any]]]
-    ) -> None:
+    def _people(self, organisation: Organisation, base: Mapping[str, list[dict[str, Any]]]) -> None:
         self._load({name: base[name] for name in ("sys_user_role", "cmn_department")})
         for person in organisation.people:
             first, _, last = person.name.partition(" ")

@@ -69,7 +69,7 @@ class Displays:
         self._marks: dict[str, object] = {}
 
     def name_of(self, table_name: str, sys_id: str) -> str | None:
-        """Return the display value of a record: "" where it has none, None where it is not there."""
+        """Return a record's display value: "" where it has none, None where it is not there."""
         table = self._schema.get(table_name)
         if table is None:
             return None
@@ -99,33 +99,27 @@ class Displays:
         return value if special is None else special
 
     def _special(self, column: Column, value: str, actor: Actor) -> str | None:
-        match column.type:
-            case ColumnType.REFERENCE:
-                return self.name_of(column.reference, value) or ""
-            case ColumnType.LIST:
-                return ", ".join(
-                    self.name_of(column.reference, one) or one for one in value.split(",")
-                )
-            case ColumnType.DATETIME | ColumnType.DUE:
-                return local_time(value, actor)
-            case ColumnType.DATE:
-                return datetime.fromisoformat(value).strftime(java_format(actor.date_format))
-            case ColumnType.DURATION:
-                return spoken_duration(value)
-            case ColumnType.PASSWORD:
-                return "********"
-            case ColumnType.PRICE:
-                return f"${float(value):,.2f}"
-            case ColumnType.DOCUMENT:
-                return self._document(value)
-            case ColumnType.CLASS:
-                known = self._schema.get(value)
-                return known.label if known else value
-            case (
-                ColumnType.STRING | ColumnType.HTML | ColumnType.INTEGER | ColumnType.FLOAT
-                | ColumnType.BOOLEAN | ColumnType.JOURNAL | ColumnType.TABLE | ColumnType.GUID
-            ):  # fmt: skip
-                return None
+        by_type: dict[ColumnType, Callable[[], str]] = {
+            ColumnType.REFERENCE: lambda: self.name_of(column.reference, value) or "",
+            ColumnType.LIST: lambda: self._listed(column, value),
+            ColumnType.DATETIME: lambda: local_time(value, actor),
+            ColumnType.DUE: lambda: local_time(value, actor),
+            ColumnType.DATE: lambda: _local_date(value, actor),
+            ColumnType.DURATION: lambda: spoken_duration(value),
+            ColumnType.PASSWORD: lambda: "********",
+            ColumnType.PRICE: lambda: f"${float(value):,.2f}",
+            ColumnType.DOCUMENT: lambda: self._document(value),
+            ColumnType.CLASS: lambda: self._label(value),
+        }
+        handler = by_type.get(column.type)
+        return None if handler is None else handler()
+
+    def _listed(self, column: Column, value: str) -> str:
+        return ", ".join(self.name_of(column.reference, one) or one for one in value.split(","))
+
+    def _label(self, value: str) -> str:
+        known = self._schema.get(value)
+        return known.label if known else value
 
     def _document(self, value: str) -> str:
         task = self._schema.tables["task"]
@@ -166,6 +160,13 @@ def local_time(value: str, actor: Actor) -> str:
         return value
     form = java_format(f"{actor.date_format} {actor.time_format}")
     return moment.astimezone(actor.zone).strftime(form)
+
+
+def _local_date(value: str, actor: Actor) -> str:
+    try:
+        return datetime.fromisoformat(value).strftime(java_format(actor.date_format))
+    except ValueError:
+        return value
 
 
 def spoken_duration(value: str) -> str:

@@ -53,9 +53,7 @@ class Store:
         self._execute(
             "CREATE TABLE IF NOT EXISTS sandbox_counter (name TEXT PRIMARY KEY, value INTEGER)"
         )
-        self._execute(
-            "CREATE TABLE IF NOT EXISTS sandbox_blob (id TEXT PRIMARY KEY, content BLOB)"
-        )
+        self._execute("CREATE TABLE IF NOT EXISTS sandbox_blob (id TEXT PRIMARY KEY, content BLOB)")
         self._execute(
             "CREATE TABLE IF NOT EXISTS sandbox_job "
             "(id INTEGER PRIMARY KEY, due TEXT, kind TEXT, subject TEXT)"
@@ -95,8 +93,8 @@ class Store:
         """Make a child table readable by its own name."""
         names = ", ".join(f"'{name}'" for name in self.schema.family(table.name))
         self._execute(
-            f"CREATE VIEW IF NOT EXISTS {_quoted(table.name)} AS "
-            f"SELECT * FROM {_quoted(table.root)} WHERE sys_class_name IN ({names})"  # noqa: S608 - names come from the schema
+            f"CREATE VIEW IF NOT EXISTS {_quoted(table.name)} AS "  # noqa: S608 - names come from the schema, values are bound
+            f"SELECT * FROM {_quoted(table.root)} WHERE sys_class_name IN ({names})"
         )
 
     def close(self) -> None:
@@ -105,11 +103,9 @@ class Store:
 
     def _execute(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
         try:
-            return self._connection.execute(sql, parameters)  # type: ignore[arg-type]  # sqlite3's own union
+            return self._connection.execute(sql, tuple(parameters))
         except sqlite3.OperationalError as error:
-            if "interrupted" in str(error):
-                raise QuotaExceededError from error
-            raise
+            raise _translated(error) from error
 
     def _late(self) -> int:
         return int(0 < self._deadline < time.monotonic())
@@ -155,9 +151,8 @@ class Store:
         try:
             return self._execute(sql, parameters).fetchall()
         except sqlite3.OperationalError as error:
-            if "interrupted" in str(error):
-                raise QuotaExceededError from error
-            raise
+            # The interrupt may come while rows are fetched, not only when the statement starts.
+            raise _translated(error) from error
 
     def read(self, table: Table, sys_id: str) -> Row | None:
         """Return the record of this id in the hierarchy of a table, or None.
@@ -165,7 +160,8 @@ class Store:
         A record of another class of the hierarchy is found only through an ancestor of its class.
         """
         found = self._execute(
-            f"SELECT * FROM {_quoted(table.root)} WHERE sys_id = ?", (sys_id,)  # noqa: S608 - names come from the schema
+            f"SELECT * FROM {_quoted(table.root)} WHERE sys_id = ?",  # noqa: S608 - names come from the schema, values are bound
+            (sys_id,),
         ).fetchone()
         if found is None:
             return None
@@ -192,7 +188,7 @@ class Store:
         return [found[number] for number in ids if number in found]
 
     def find(self, table: Table, where: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Return the records that satisfy a condition over the hierarchy's columns, oldest first."""
+        """Return the records that satisfy a condition over the columns, oldest first."""
         sql = f"SELECT * FROM {_quoted(table.name)} WHERE {where} ORDER BY _id"  # noqa: S608 - names come from the schema
         return [self._row(table.root, one) for one in self._execute(sql, parameters)]
 
@@ -213,9 +209,7 @@ class Store:
         """
         self.insert_many(table, [(row, encoded)])
 
-    def insert_many(
-        self, table: Table, records: Iterable[tuple[Mapping[str, str], bytes]]
-    ) -> None:
+    def insert_many(self, table: Table, records: Iterable[tuple[Mapping[str, str], bytes]]) -> None:
         """Add many records quickly (the seeder's way)."""
         columns = self._physical[table.root]
         names = ", ".join(map(_quoted, columns))
@@ -268,9 +262,7 @@ class Store:
 
     def blob(self, number: str) -> bytes:
         """Return the content of an attachment, empty where there is none."""
-        found = self._execute(
-            "SELECT content FROM sandbox_blob WHERE id = ?", (number,)
-        ).fetchone()
+        found = self._execute("SELECT content FROM sandbox_blob WHERE id = ?", (number,)).fetchone()
         return b"" if found is None else bytes(found[0])
 
     def drop_blob(self, number: str) -> None:
@@ -311,3 +303,7 @@ class Store:
 def _chunks(ids: Sequence[int]) -> Generator[list[int]]:
     for start in range(0, len(ids), _CHUNK):
         yield list(ids[start : start + _CHUNK])
+
+
+def _translated(error: sqlite3.OperationalError) -> Exception:
+    return QuotaExceededError() if "interrupted" in str(error) else error

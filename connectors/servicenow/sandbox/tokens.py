@@ -40,9 +40,7 @@ class Tokens:
                 return token
         return self._issue(self._refresh, user_name, client_id, seconds)
 
-    def _issue(
-        self, kept: dict[str, Token], user_name: str, client_id: str, seconds: int
-    ) -> Token:
+    def _issue(self, kept: dict[str, Token], user_name: str, client_id: str, seconds: int) -> Token:
         token = Token(
             value=secrets.token_urlsafe(48),
             user_name=user_name,

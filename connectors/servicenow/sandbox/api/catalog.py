@@ -1,6 +1,7 @@
 """The Service Catalog API: /api/sn_sc[/v1]/servicecatalog/..."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.http import (
@@ -22,6 +23,21 @@ class CatalogApi:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._records = instance.records
+        self._routes: tuple[tuple[str, str, Callable[[Call, str], Reply]], ...] = (
+            ("GET", "items", self._items),
+            ("GET", "items/(?P<id>[^/]+)", self._shown),
+            ("GET", "items/(?P<id>[^/]+)/variables", self._questions_of),
+            ("POST", "items/(?P<id>[^/]+)/order_now", self._order_now),
+            ("POST", "items/(?P<id>[^/]+)/submit_producer", self._submit),
+            ("POST", "items/(?P<id>[^/]+)/add_to_cart", self._add),
+            ("GET", "cart", self._own_cart),
+            ("POST", "cart/(?:checkout|submit_order)", self._checkout),
+            ("DELETE", "cart/(?P<id>[^/]+)(?:/empty)?", self._empty),
+            ("GET", "catalogs", self._catalogs),
+            ("GET", "catalogs/(?P<id>[^/]+)", self._catalog),
+            ("GET", "catalogs/(?P<id>[^/]+)/categories", self._categories),
+            ("GET", "categories/(?P<id>[^/]+)", self._category),
+        )
 
     def handle(self, call: Call, rest: str) -> Reply:
         """Answer one call; `rest` is the path behind /servicecatalog/.
@@ -29,40 +45,25 @@ class CatalogApi:
         Raises:
             ApiError: as the vendor words it.
         """
-        parts = [part for part in rest.split("/") if part]
-        match call.method, parts:
-            case "GET", ["items"]:
-                return self._items(call)
-            case "GET", ["items", number]:
-                return json_reply({"result": self._item(self._active(number))})
-            case "GET", ["items", number, "variables"]:
-                return json_reply({"result": self._variables(self._active(number))})
-            case "POST", ["items", number, "order_now"]:
-                return self._order_now(call, self._active(number))
-            case "POST", ["items", number, "submit_producer"]:
-                return self._submit(call, self._active(number))
-            case "POST", ["items", number, "add_to_cart"]:
-                return self._add(call, self._active(number))
-            case "GET", ["cart"]:
-                return json_reply({"result": self._cart(call)})
-            case "POST", ["cart", "checkout" | "submit_order"]:
-                return self._checkout(call)
-            case "DELETE", ["cart", number, "empty"] | ["cart", number]:
-                return self._empty(call, number)
-            case "GET", ["catalogs"]:
-                found = self._records.find("sc_catalog", active="true")
-                return json_reply({"result": [_brief(row, "title") for row in found]})
-            case "GET", ["catalogs", number]:
-                return json_reply({"result": _brief(self._row("sc_catalog", number), "title")})
-            case "GET", ["catalogs", number, "categories"]:
-                found = self._records.find("sc_category", sc_catalog=number)
-                return json_reply({"result": [_brief(row, "title") for row in found]})
-            case "GET", ["categories", number]:
-                return json_reply({"result": _brief(self._row("sc_category", number), "title")})
-            case _:
-                raise ApiError(
-                    400, f"Requested URI does not represent any resource: {call.path[5:]}", None
-                )
+        for method, pattern, handler in self._routes:
+            match = re.fullmatch(pattern, rest.strip("/")) if method == call.method else None
+            if match is not None:
+                return handler(call, match.groupdict().get("id", ""))
+        raise ApiError(400, f"Requested URI does not represent any resource: {call.path[5:]}", None)
+
+    def _catalogs(self, _call: Call, _number: str) -> Reply:
+        found = self._records.find("sc_catalog", active="true")
+        return json_reply({"result": [_brief(row, "title") for row in found]})
+
+    def _catalog(self, _call: Call, number: str) -> Reply:
+        return json_reply({"result": _brief(self._row("sc_catalog", number), "title")})
+
+    def _categories(self, _call: Call, number: str) -> Reply:
+        found = self._records.find("sc_category", sc_catalog=number)
+        return json_reply({"result": [_brief(row, "title") for row in found]})
+
+    def _category(self, _call: Call, number: str) -> Reply:
+        return json_reply({"result": _brief(self._row("sc_category", number), "title")})
 
     def _row(self, table: str, number: str) -> Row:
         row = self._records.read(table, number)
@@ -76,7 +77,16 @@ class CatalogApi:
             raise no_record()
         return row
 
-    def _items(self, call: Call) -> Reply:
+    def _shown(self, _call: Call, number: str) -> Reply:
+        return json_reply({"result": self._item(self._active(number))})
+
+    def _questions_of(self, _call: Call, number: str) -> Reply:
+        return json_reply({"result": self._variables(self._active(number))})
+
+    def _own_cart(self, call: Call, _number: str) -> Reply:
+        return json_reply({"result": self._cart(call)})
+
+    def _items(self, call: Call, _number: str) -> Reply:
         text = call.parameter("sysparm_text").lower()
         category = call.parameter("sysparm_category")
         rows = [
@@ -147,12 +157,11 @@ class CatalogApi:
             if one["mandatory"] == "true" and not (given.get(one["name"]) or one["default_value"])
         ]
         if missing:
-            raise ApiError(
-                400, "Mandatory Variables are required", ", ".join(missing)
-            )
+            raise ApiError(400, "Mandatory Variables are required", ", ".join(missing))
         return body, given
 
-    def _order_now(self, call: Call, row: Row) -> Reply:
+    def _order_now(self, call: Call, number: str) -> Reply:
+        row = self._active(number)
         body, given = self._given(call, row)
         quantity = text_of(body.get("sysparm_quantity"))
         if not quantity.isdigit() or int(quantity) < 1:
@@ -225,7 +234,8 @@ class CatalogApi:
         self._records.later("sc_req_item:start", item["sys_id"])
         return item
 
-    def _submit(self, call: Call, row: Row) -> Reply:
+    def _submit(self, call: Call, number: str) -> Reply:
+        row = self._active(number)
         if row["sys_class_name"] != "sc_cat_item_producer":
             raise ApiError(400, "Item is not a record producer", None)
         _, given = self._given(call, row)
@@ -278,7 +288,8 @@ class CatalogApi:
         ]
         return {"cart_id": cart["sys_id"], "items": shown, "subtotal_price": "$0.00"}
 
-    def _add(self, call: Call, row: Row) -> Reply:
+    def _add(self, call: Call, number: str) -> Reply:
+        row = self._active(number)
         body, given = self._given(call, row)
         cart = self._open_cart(call)
         pairs = "\x1e".join(f"{name}\x1f{value}" for name, value in given.items())
@@ -295,7 +306,7 @@ class CatalogApi:
         )
         return json_reply({"result": self._cart(call)})
 
-    def _checkout(self, call: Call) -> Reply:
+    def _checkout(self, call: Call, _number: str) -> Reply:
         cart = self._open_cart(call)
         lines = self._records.find("sc_cart_item", cart=cart["sys_id"])
         if not lines:

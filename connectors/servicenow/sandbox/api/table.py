@@ -111,7 +111,9 @@ class TableApi:
         limit = _number(call.parameter("sysparm_limit"), _DEFAULT_LIMIT)
         offset = _number(call.parameter("sysparm_offset"), 0)
         if offset < 0:
-            raise ApiError(400, "Invalid sysparm_offset value", "sysparm_offset must not be negative")
+            raise ApiError(
+                400, "Invalid sysparm_offset value", "sysparm_offset must not be negative"
+            )
         selection = Selection(self._instance, asked.table, self._query(call), call.actor)
         count = not call.flag("sysparm_no_count")
         page = selection.page(max(limit, 0), offset, count=count)
@@ -201,9 +203,7 @@ class TableApi:
     def _keep_system(self, asked: TableCall) -> bool:
         """Say whether sys_ fields of the body count (parameter and property as documented)."""
         wanted = asked.call.parameter("sysparm_suppress_auto_sys_field").lower() == "false"
-        only_admin = (
-            self._instance.property("glide.rest.table_api.admin_only_sys_fields") == "true"
-        )
+        only_admin = self._instance.property("glide.rest.table_api.admin_only_sys_fields") == "true"
         return wanted and (asked.call.actor.is_admin or not only_admin)
 
     def _create(self, asked: TableCall) -> Reply:

@@ -2,7 +2,7 @@
 
 Grammar: terms joined by `^` (and), `^OR` (or with the term just before), `^NQ` (a whole new
 filter); `ORDERBY`, `ORDERBYDESC` and `GROUPBY` may stand anywhere, a trailing `EQ` means nothing.
-What cannot be read is a term without an operator, which the compiler lets vanish as the vendor does.
+What cannot be read is a term without an operator; the compiler lets it vanish, as the vendor does.
 """
 
 import re

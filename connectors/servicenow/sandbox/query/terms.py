@@ -1,6 +1,6 @@
 """One comparison of an encoded query as SQL, by operator and by column type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,9 @@ class TermCompiler(Protocol):
         ...
 
 
+Handler = Callable[[TermCompiler, Expression, Term], Sql | None]
+
+
 def escaped(value: str) -> str:
     """Return text for a LIKE pattern with ESCAPE backslash."""
     return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -72,22 +75,26 @@ def escaped(value: str) -> str:
 
 def compile_term(compiler: TermCompiler, found: Expression, term: Term) -> Sql | None:
     """Return the SQL of one comparison, or None for an operator that no query carries out."""
-    operator = term.operator
-    if operator in _LIKE:
-        return _like(compiler, found, term)
-    if operator in _EMPTY:
-        return f"{found.sql} IS NULL"
-    if operator in _NOT_EMPTY:
-        return f"{found.sql} IS NOT NULL"
-    if operator in _COMPARE:
-        return _compare(compiler, found, term)
-    if operator in _FIELD_COMPARE:
-        other = compiler.scope.resolve(term.value)
-        return None if other is None else f"{found.sql} {_FIELD_COMPARE[operator]} {other.sql}"
-    if operator.startswith("RELATIVE"):
+    for operators, handler in _HANDLERS:
+        if term.operator in operators:
+            return handler(compiler, found, term)
+    if term.operator.startswith("RELATIVE"):
         return _relative(compiler, found, term)
-    handler = _OTHERS.get(operator)
-    return None if handler is None else handler(compiler, found, term)
+    other = _OTHERS.get(term.operator)
+    return None if other is None else other(compiler, found, term)
+
+
+def _empty(_compiler: TermCompiler, found: Expression, _term: Term) -> Sql:
+    return f"{found.sql} IS NULL"
+
+
+def _not_empty(_compiler: TermCompiler, found: Expression, _term: Term) -> Sql:
+    return f"{found.sql} IS NOT NULL"
+
+
+def _same(compiler: TermCompiler, found: Expression, term: Term) -> Sql | None:
+    other = compiler.scope.resolve(term.value)
+    return None if other is None else f"{found.sql} {_FIELD_COMPARE[term.operator]} {other.sql}"
 
 
 def _value(compiler: TermCompiler, column: Column, raw: str) -> object:
@@ -139,8 +146,7 @@ def _display_equals(compiler: TermCompiler, found: Expression, term: Term) -> Sq
             return f"({plain} OR {found.sql} = {compiler.bind(value)})"
     if column.type is ColumnType.REFERENCE and term.value:
         names = " OR ".join(
-            f"{name} = {compiler.bind(term.value)}"
-            for name in compiler.scope.display_names(found)
+            f"{name} = {compiler.bind(term.value)}" for name in compiler.scope.display_names(found)
         )
         return f"({plain} OR {names})" if names else plain
     return plain
@@ -182,7 +188,9 @@ def _between(compiler: TermCompiler, found: Expression, term: Term) -> Sql | Non
     if not separator:
         return None
     first = compiler.bind(_value(compiler, found.column, low))
-    return f"{_sql(found)} BETWEEN {first} AND {compiler.bind(_value(compiler, found.column, high))}"
+    return (
+        f"{_sql(found)} BETWEEN {first} AND {compiler.bind(_value(compiler, found.column, high))}"
+    )
 
 
 def _on(compiler: TermCompiler, found: Expression, term: Term) -> Sql | None:
@@ -217,13 +225,13 @@ def _hierarchy(compiler: TermCompiler, found: Expression, term: Term) -> Sql | N
     root = names[0].partition('FROM "')[2].partition('"')[0]
     start = compiler.bind(term.value)
     return (
-        f"{found.sql} IN (WITH RECURSIVE below(id) AS (SELECT {start} UNION "
+        f"{found.sql} IN (WITH RECURSIVE below(id) AS (SELECT {start} UNION "  # noqa: S608 - names come from the schema, values are bound
         f'SELECT child.sys_id FROM "{root}" child JOIN below ON child.parent = below.id) '
         f"SELECT id FROM below)"
     )
 
 
-_OTHERS: Mapping[str, Callable[[TermCompiler, Expression, Term], Sql | None]] = {
+_OTHERS: Mapping[str, Handler] = {
     "IN": _in,
     "NOT IN": _in,
     "ANYTHING": _anything,
@@ -233,6 +241,14 @@ _OTHERS: Mapping[str, Callable[[TermCompiler, Expression, Term], Sql | None]] = 
     "DYNAMIC": _dynamic,
     "IN_HIERARCHY": _hierarchy,
 }
+
+_HANDLERS: tuple[tuple[Container[str], Handler], ...] = (
+    (_LIKE, _like),
+    (_EMPTY, _empty),
+    (_NOT_EMPTY, _not_empty),
+    (_COMPARE, _compare),
+    (_FIELD_COMPARE, _same),
+)
 
 
 def compile_journal(compiler: TermCompiler, found: Expression, term: Term) -> Sql:

@@ -12,7 +12,9 @@ _PERIOD = re.compile(
     r"^(?P<edge>beginningOf|endOf)(?P<which>Today|Yesterday|Tomorrow|"
     r"(?:This|Last|Next)(?:Week|Month|Quarter|Year|Hour|Minute))$"
 )
-_AGO = re.compile(r"^(?P<unit>minutes|hours|days|weeks|months|quarters|years)Ago(?P<edge>Start|End)?$")
+_AGO = re.compile(
+    r"^(?P<unit>minutes|hours|days|weeks|months|quarters|years)Ago(?P<edge>Start|End)?$"
+)
 _MONTHS = {"Month": 1, "Quarter": 3, "Year": 12}
 _MONTH_UNITS = {"months": 1, "quarters": 3, "years": 12}
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.query.parse import parse
 from connectors.servicenow.sandbox.query.sql import Compiler, Scope
 from connectors.servicenow.sandbox.query.values import QueryEnv
-from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.records import Records, Writing, aborted_by
 from connectors.servicenow.sandbox.rules import approvals
 from connectors.servicenow.sandbox.rules.tasks import mandatory
@@ -77,7 +77,7 @@ def before_change(records: Records, writing: Writing) -> None:
         new["type"] = writing.old["type"]
     if writing.changed("type"):
         new["chg_model"] = MODELS.get(new["type"], new["chg_model"])
-    if writing.old["type"] == "standard" and any(writing.changed(name) for name in TEMPLATE_FIELDS[:7]):
+    if writing.old["type"] == "standard" and any(map(writing.changed, TEMPLATE_FIELDS[:7])):
         raise aborted_by("change_request", *_STANDARD)
     _check_hold(writing)
     if writing.changed("state"):
@@ -173,9 +173,13 @@ def after_change(records: Records, writing: Writing) -> None:
     if writing.becomes("approval", "not requested"):
         approvals.close_pending(records, number, approvals.CANCELLED)
     if writing.changed("on_hold"):
-        (approvals.hold if row["on_hold"] == "true" else approvals.release)(records, number)
-    if not writing.changed("state"):
-        return
+        _hold_or_release(records, row)
+    if writing.changed("state"):
+        _entered(records, row)
+
+
+def _entered(records: Records, row: Row) -> None:
+    number = row["sys_id"]
     if row["state"] in _STAGES:
         start_stage(records, row, after="")
     elif row["state"] == NEW:
@@ -188,6 +192,18 @@ def after_change(records: Records, writing: Writing) -> None:
         _cancel_tasks(records, row)
     if row["state"] == CANCELED:
         approvals.close_pending(records, number, approvals.CANCELLED)
+
+
+def _hold_or_release(records: Records, row: Row) -> None:
+    number = row["sys_id"]
+    if row["on_hold"] == "true":
+        approvals.hold(records, number)
+        return
+    approvals.release(records, number)
+    waiting = records.find("sysapproval_approver", sysapproval=number, state=approvals.REQUESTED)
+    # An answer that came in during the hold takes effect now.
+    if row["state"] in _STAGES and not waiting:
+        records.later("change_request:approved", number)
 
 
 def _back_to_new(records: Records, row: Row) -> None:
@@ -239,7 +255,9 @@ def before_change_task(records: Records, writing: Writing) -> None:
         new["planned_end_date"] > change["end_date"]
     )  # fmt: skip
     if early or late:
-        raise aborted_by("change_task", "Validate planned dates", "b1d2c3f4a7103300d90f3b4e9c0c1f2b")
+        raise aborted_by(
+            "change_task", "Validate planned dates", "b1d2c3f4a7103300d90f3b4e9c0c1f2b"
+        )
 
 
 def _matching(records: Records, row: Row) -> list[Row]:
@@ -266,9 +284,7 @@ def start_stage(records: Records, row: Row, *, after: str) -> None:
     definitions = _matching(records, row)
     orders = sorted({int(one["order"] or 0) for one in definitions})
     for order in (one for one in orders if after == "" or one > int(after)):
-        asked = [
-            _ask(records, row, one) for one in definitions if int(one["order"] or 0) == order
-        ]
+        asked = [_ask(records, row, one) for one in definitions if int(one["order"] or 0) == order]
         if any(asked):
             approvals.set_approval(records, row["sys_id"], approvals.REQUESTED)
             return
@@ -286,9 +302,7 @@ def start_stage(records: Records, row: Row, *, after: str) -> None:
 
 def _ask(records: Records, row: Row, definition: Row) -> bool:
     if definition["approval_user"]:
-        approvals.request_user(
-            records, row, definition["approval_user"], order=definition["order"]
-        )
+        approvals.request_user(records, row, definition["approval_user"], order=definition["order"])
         return True
     return approvals.request_group(
         records,
