@@ -56,22 +56,29 @@ def sandbox(  # noqa: PLR0913  one option each
         )
         directory = running.enter_context(DirectorySandbox(folder("ldap"), seed, ldap_port))
         mail = running.enter_context(MailSandbox(folder("smtp"), smtp_port))
-        document = {
-            "servicenow": _itsm(servicenow.url, servicenow.admin_url, servicenow.accounts),
-            "jira": {
-                "url": jira.url,
-                "admin_url": jira.admin_url,
-                "accounts": {role: dict(way) for role, way in jira.accounts.items()},
-            },
-            "ldap": _itsm(directory.url, directory.admin_url, directory.accounts),
-            "smtp": {"host": "127.0.0.1", "port": mail.port, "admin_url": mail.admin_url},
-            "ca_file": str(servicenow.ca_file) if servicenow.ca_file else None,
-        }
+        document = document_of(servicenow, jira, directory, mail)
         say(orjson.dumps(document).decode())
         stop.wait()
 
 
-def _itsm(url: str, admin_url: str, accounts: Mapping[str, _WayIn]) -> dict[str, Any]:
+def document_of(
+    servicenow: ServiceNowSandbox, jira: JiraSandbox, directory: DirectorySandbox, mail: MailSandbox
+) -> dict[str, Any]:
+    """Return where running sandboxes are and who may enter, as the JSON line says it."""
+    return {
+        "servicenow": _way_in(servicenow.url, servicenow.admin_url, servicenow.accounts),
+        "jira": {
+            "url": jira.url,
+            "admin_url": jira.admin_url,
+            "accounts": {role: dict(way) for role, way in jira.accounts.items()},
+        },
+        "ldap": _way_in(directory.url, directory.admin_url, directory.accounts),
+        "smtp": {"host": "127.0.0.1", "port": mail.port, "admin_url": mail.admin_url},
+        "ca_file": str(servicenow.ca_file) if servicenow.ca_file else None,
+    }
+
+
+def _way_in(url: str, admin_url: str, accounts: Mapping[str, _WayIn]) -> dict[str, Any]:
     return {
         "url": url,
         "admin_url": admin_url,

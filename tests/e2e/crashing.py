@@ -1,0 +1,113 @@
+"""One way of a ticket, walked with a daemon that is killed at the nth write, and what must hold after."""
+
+import copy
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conftest import Stage, address_of
+from killing_proxy import KillingProxy, Moment, Trap, http_write, ldap_write, smtp_write
+
+from engine.cli.demo.doors import Written
+from engine.cli.demo.files import write_files
+from engine.cli.demo.people import Play, World, open_world
+from engine.cli.demo.seed import SeedTicket
+
+_ROUNDS = 12
+
+
+@dataclass
+class CrashStage(Stage):
+    """A stage whose daemon reaches everything through proxies that may kill it."""
+
+    trap: Trap = field(default_factory=Trap)
+    proxies: list[KillingProxy] = field(default_factory=list)
+
+    def walk(self, ticket: SeedTicket, written: Written) -> int:
+        """Let the daemon and the people work until the ticket's end; return how often it died."""
+        play = Play(
+            world=self.world,
+            written={ticket.name: (ticket, written)},
+            before=self.world.directory.state(),
+            mailed_before=self.world.mails.recipients(),
+        )
+        deaths = 0
+        for _ in range(_ROUNDS):
+            deaths += self._run_until_settled()
+            play.act()
+            if self.has_ended(written):
+                return deaths
+        raise AssertionError(
+            f"{written.key} reached no end: {self.show(written.key)}\n{self.log()}"
+        )
+
+    def has_ended(self, written: Written) -> bool:
+        """Whether the daemon calls the handling ended, and nothing of it is left to do."""
+        return self.show(written.key)["stage"] in {
+            "fulfilled", "backed_out", "rejected", "cancelled", "handed_over", "taken_over",
+        }  # fmt: skip
+
+    def _run_until_settled(self) -> int:
+        process = self.start("run", "--until-settled")
+        self.trap.kill = process.kill
+        try:
+            process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        if process.returncode == -signal.SIGKILL:
+            return 1 + self._run_until_settled()
+        assert process.returncode == 0, self.log()
+        return 0
+
+
+def crash_stage(folder: Path, sandboxes: dict[str, Any]) -> CrashStage:
+    """Return a stage with a proxy before every system."""
+    trap = Trap()
+    document = copy.deepcopy(sandboxes)
+    proxies: list[KillingProxy] = []
+
+    def through(url: str, is_write: Callable[[bytes], str]) -> str:
+        proxy = KillingProxy(address_of(url), is_write, trap)
+        proxies.append(proxy)
+        return f"{url.partition('://')[0]}://127.0.0.1:{proxy.port}"
+
+    for system in ("servicenow", "jira"):
+        document[system]["url"] = through(document[system]["url"], http_write)
+    document["ldap"]["url"] = through(document["ldap"]["url"], ldap_write)
+    mail = through(f"smtp://127.0.0.1:{document['smtp']['port']}", smtp_write)
+    document["smtp"]["port"] = address_of(mail)[1]
+    config = write_files(folder, document)
+    tiers = folder / "tiers.yaml"
+    text = tiers.read_text("utf-8").replace("overall: 60/hour", "overall: 6000/hour")
+    tiers.write_text(text.replace("per_subject: 2/day", "per_subject: 2000/day"), "utf-8")
+    return CrashStage(
+        folder=folder,
+        document=document,
+        world=open_world(sandboxes),
+        config=config,
+        trap=trap,
+        proxies=proxies,
+    )
+
+
+def no_note_stands_twice(world: World, written: Written) -> None:
+    """Every internal note of the daemon is on the ticket once."""
+    notes = Counter(world.door_of(written).notes(written))
+    assert not {text[:120]: count for text, count in notes.items() if count > 1}
+
+
+def the_audit_chain_is_whole(stage: Stage) -> None:
+    """`audit verify` finds nothing."""
+    assert stage.run("audit", "verify").returncode == 0
+
+
+def moments(count: int, *, both: bool) -> list[tuple[int, Moment]]:
+    """Every write with both moments, or, for the short version, with the two in turn."""
+    pairs = [(at, moment) for at in range(1, count + 1) for moment in Moment]
+    return pairs if both else [(at, list(Moment)[at % 2]) for at in range(1, count + 1)]
