@@ -189,7 +189,9 @@ class DeskWrites:
         """Write and compare the reply; `unread` fields may come back in another form."""
         reply = self._client.update(table, ref.id, body, fields=(*body, "sys_mod_count"))
         ignored = sorted(
-            name for name, value in body.items() if name not in unread and text(reply, name) != value
+            name
+            for name, value in body.items()
+            if name not in unread and text(reply, name) != value
         )
         if not ignored:
             return

@@ -11,9 +11,7 @@ from engine.domain.ticket import TicketState
 from engine.errors import ConfigurationError, OutcomeUnknownError
 
 _FIELDS = ("sys_id", "number", "state", "correlation_id", "assigned_to", "sys_created_by")
-_RESOLVED = next(
-    value for value, state in INCIDENT_STATES.items() if state is TicketState.RESOLVED
-)
+_RESOLVED = next(value for value, state in INCIDENT_STATES.items() if state is TicketState.RESOLVED)
 _TITLE_LIMIT = 160
 
 

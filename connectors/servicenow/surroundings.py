@@ -41,9 +41,7 @@ class Around:
         own = self._client.account()
         ids = [text(record, "sys_id") for record in records]
         if not ids:
-            return Surroundings(
-                own, users={}, variables={}, edited={}, held=frozenset(), tasks={}
-            )
+            return Surroundings(own, users={}, variables={}, edited={}, held=frozenset(), tasks={})
         is_request = table == "sc_req_item"
         tasks = self.tasks(ids) if is_request else ()
         owners = {one: one for one in ids}

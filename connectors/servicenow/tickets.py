@@ -36,7 +36,13 @@ from engine.domain.change import FieldEdit
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.ticket import Ticket, TicketField, TicketState
-from engine.errors import ConfigurationError, InvalidAnswerError, MissingRightError, UnmappedValueError
+from engine.errors import (
+    ConfigurationError,
+    InvalidAnswerError,
+    MissingRightError,
+    UnmappedValueError,
+)
+from engine.ports.clock import Clock
 from engine.ports.desk import DeskAnswer
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
@@ -47,7 +53,9 @@ _AUDIT = ("sys_id", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on
 class ServiceNowTickets:
     """The TicketDesk of one instance."""
 
-    def __init__(self, client: ServiceNowClient, settings: ServiceNowSettings) -> None:
+    def __init__(
+        self, client: ServiceNowClient, settings: ServiceNowSettings, clock: Clock
+    ) -> None:
         self._client = client
         self._settings = settings
         self._accounts = Accounts(client)
@@ -62,7 +70,7 @@ class ServiceNowTickets:
         )
         self._writes = DeskWrites(client, settings, self._mapping, self._accounts, self._around)
         self._fault = FaultIncident(client, settings, self._accounts, self._journals)
-        self._check = DeskCheck(client, settings)
+        self._check = DeskCheck(client, settings, clock)
         self._sources = {source.label: source for source in settings.tickets}
 
     @property
