@@ -72,8 +72,8 @@ def test_behind_a_gate_nothing_is_intended_without_an_approval(
         unit.intend(make.effect(handling), None)
     with store.begin() as unit:
         unit.intend(make.effect(handling, kind=EffectKind.BACK_OUT), None)
+        nobody = dataclasses.replace(handling, id="servicenow:nobody:1")
         with pytest.raises(RecordNotFoundError):
-            nobody = dataclasses.replace(handling, id="servicenow:nobody:1")
             unit.intend(make.effect(nobody, "k2"), None)
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 
 from engine.domain.ticket import NativeApproval
 from engine.errors import InvalidAnswerError, RecordNotFoundError
 from engine.ports.paging import Cursor
 from engine.ports.store import Pause, PollHealth
-from engine.store.store import SQLStore
+from engine.store.store import SQLStore, open_store
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOSTILE = "'; DROP TABLE ticket; -- \0 \ud800 \U0001f4a3 \u202e %s :name {x}"
@@ -151,15 +150,20 @@ def test_a_view_sees_what_was_committed_and_holds_off_no_writer(store: SQLStore,
         assert len(view.chains()) == 2
 
 
-def test_what_sqlite_writes_is_readable_by_its_owner_alone(
-    store: SQLStore, make: Any, url: str
-) -> None:
-    if not url.startswith("sqlite"):
-        pytest.skip("PostgreSQL keeps its own files")
+def test_what_sqlite_writes_is_readable_by_its_owner_alone(make: Any, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/db/tiergate.db", data_dir=tmp_path / "data")
     with store.begin() as unit:
         make.started(unit)
-    database = make_url(url).database
-    assert database is not None
-    files = list(Path(database).parent.glob(Path(database).name + "*"))
-    assert len(files) == 3, "database, write-ahead log and its index"
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    store.seal(NOW)
+    files = {path.name: path for folder in ("db", "data") for path in (tmp_path / folder).iterdir()}
+    store.close()
+    assert set(files) == {
+        "tiergate.db",
+        "tiergate.db-wal",
+        "tiergate.db-shm",
+        "audit-key.pem",
+        "audit-seals.jsonl",
+    }
+    assert not (tmp_path / "db" / "tiergate.db-wal").exists(), "closing folds the log in"
+    for name in ("tiergate.db", "audit-key.pem", "audit-seals.jsonl"):
+        assert stat.S_IMODE(files[name].stat().st_mode) == 0o600
