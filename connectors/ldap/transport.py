@@ -1,0 +1,413 @@
+"""The one connection to one directory server: encrypted, with limits, every failure in our words.
+
+ldap3 facts that this module rests on (2.9.1): SAFE_SYNC returns its results instead of keeping
+them on the connection; its own host name check fails on IP addresses from Python 3.12 on, so the
+standard library's is used; a socket that failed to open stays open unless it is closed.
+"""
+
+import contextlib
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import ldap3
+from ldap3.core.exceptions import (
+    LDAPCommunicationError,
+    LDAPConfigurationError,
+    LDAPException,
+    LDAPResponseTimeoutError,
+)
+from ldap3.protocol.rfc3062 import PasswdModifyRequestValue
+from pyasn1.error import PyAsn1Error
+
+from connectors.ldap.entry import Entry
+from connectors.ldap.settings import LDAPSettings
+from engine.errors import (
+    AuthenticationError,
+    InvalidAnswerError,
+    MissingRightError,
+    OutcomeUnknownError,
+    PermanentError,
+    PreconditionError,
+    RecordNotFoundError,
+    TiergateError,
+    TransientError,
+)
+
+SUCCESS = 0
+NO_SUCH_ATTRIBUTE = 16
+CONSTRAINT_VIOLATION = 19
+ATTRIBUTE_OR_VALUE_EXISTS = 20
+NO_SUCH_OBJECT = 32
+INVALID_CREDENTIALS = 49
+INSUFFICIENT_ACCESS_RIGHTS = 50
+UNWILLING_TO_PERFORM = 53
+ENTRY_ALREADY_EXISTS = 68
+
+_BROKEN = (LDAPException, PyAsn1Error, OSError, LookupError, ValueError)
+"""What ldap3 raises when a conversation breaks; the last three come from bytes that are no LDAP."""
+
+_ERRORS: Mapping[int, type[TiergateError]] = MappingProxyType(
+    {
+        3: TransientError,  # timeLimitExceeded
+        4: InvalidAnswerError,  # sizeLimitExceeded: a part of the answer is no answer
+        8: PermanentError,  # strongerAuthRequired: encryption is asked for
+        11: TransientError,  # adminLimitExceeded
+        13: PermanentError,  # confidentialityRequired
+        16: PreconditionError,  # noSuchAttribute
+        19: PreconditionError,  # constraintViolation: the password policy, mostly
+        20: PreconditionError,  # attributeOrValueExists
+        32: RecordNotFoundError,
+        49: AuthenticationError,
+        50: MissingRightError,
+        51: TransientError,  # busy
+        52: TransientError,  # unavailable
+        53: PreconditionError,  # unwillingToPerform
+        65: PreconditionError,  # objectClassViolation: the last member of a groupOfNames
+        68: PreconditionError,  # entryAlreadyExists: Active Directory's word for a second member
+    }
+)
+"""Result code (RFC 4511, appendix A) to error; any other code is an answer we do not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A result code, its name and the server's diagnostic message (which may quote a name)."""
+
+    code: int
+    name: str
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What the server's certificate says of its own end."""
+
+    ends_at: datetime
+
+
+class _VerifiedTls(ldap3.Tls):
+    """TLS whose certificate chain and host name are checked by the standard library."""
+
+    def __init__(self, settings: LDAPSettings, host: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self._ca_file = settings.ca_file or None
+        self._name = settings.tls_name or host
+        self.refused = ""
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002  ldap3's signature
+        # ldap3 keeps only the text of an error here: why a certificate was refused is kept by us.
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file)
+            connection.socket = context.wrap_socket(
+                connection.socket, do_handshake_on_connect=do_handshake, server_hostname=self._name
+            )
+        except ssl.SSLCertVerificationError as error:
+            self.refused = f"the server's certificate does not hold: {error.verify_message}"
+            raise
+        except FileNotFoundError:
+            self.refused = "ca_file cannot be read"
+            raise
+
+
+class Transport:
+    """One bound connection, opened when first needed and again after it broke.
+
+    Calls are made one at a time, from any thread: all of them meet the same server, which matters
+    where a name stands for many of them (what was written is read back where it was written).
+    """
+
+    def __init__(self, system: str, settings: LDAPSettings) -> None:
+        self._system = system
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._connection: ldap3.Connection | None = None
+        parts = urlsplit(settings.url)
+        self._host = str(parts.hostname)
+        self._is_ldaps = parts.scheme == "ldaps"
+        self._port = parts.port or (636 if self._is_ldaps else 389)
+
+    # --- reading
+    def search(
+        self, base: str, filter_text: str, attributes: Sequence[str], *, scope: str = "SUBTREE"
+    ) -> tuple[Entry, ...]:
+        """Return every entry that matches, in pages where the server has many.
+
+        A broken connection is opened again once. A base that does not exist holds no entries.
+
+        Raises:
+            TransientError: No answer.
+            InvalidAnswerError: The server cut the answer short, or referred elsewhere.
+        """
+        with self._lock:
+            was_open = self._connection is not None
+            try:
+                return self._search(base, filter_text, attributes, scope)
+            except TransientError:
+                if not was_open or self._connection is not None:
+                    raise  # a new connection would fare no better
+                return self._search(base, filter_text, attributes, scope)
+
+    def _search(
+        self, base: str, filter_text: str, attributes: Sequence[str], scope: str
+    ) -> tuple[Entry, ...]:
+        found: list[Entry] = []
+        cookie: bytes | None = None
+        while True:
+            result, rows = self._page(base, filter_text, attributes, scope, cookie)
+            if result["result"] == NO_SUCH_OBJECT:
+                return ()
+            self._require(result, f"search below {base or 'the root'}")
+            found += [_entry(row) for row in rows if row.get("type") == "searchResEntry"]
+            cookie = _next_cookie(result)
+            if not cookie:
+                return tuple(found)
+
+    def _page(
+        self,
+        base: str,
+        filter_text: str,
+        attributes: Sequence[str],
+        scope: str,
+        cookie: bytes | None,
+    ) -> tuple[dict[str, Any], Sequence[dict[str, Any]]]:
+        connection = self._open()
+        try:
+            _status, result, rows, _request = connection.search(
+                base,
+                filter_text,
+                search_scope=scope,  # type: ignore[arg-type]  # one of BASE, LEVEL, SUBTREE
+                attributes=list(attributes),
+                paged_size=500 if scope == "SUBTREE" else None,
+                paged_cookie=cookie,
+            )
+        except _BROKEN as error:
+            raise self._lost("search", error) from error
+        return result, rows or ()
+
+    # --- writing
+    def modify(
+        self,
+        dn: str,
+        changes: Mapping[str, Sequence[tuple[str, Sequence[bytes]]]],
+        *,
+        also: frozenset[int] = frozenset(),
+    ) -> int:
+        """Modify one entry and return the result code: 0, or one of `also`.
+
+        Raises:
+            OutcomeUnknownError: The request was sent and no answer came.
+            PreconditionError: The directory refused the values.
+            MissingRightError: Our account may not.
+        """
+        with self._lock:
+            connection = self._open()
+            try:
+                _status, result, _rows, _request = connection.modify(  # type: ignore[no-untyped-call]  # the stubs leave it out
+                    dn, {name: list(ops) for name, ops in changes.items()}
+                )
+            except _BROKEN as error:
+                raise self._unknown(f"modify {dn}", error) from None  # it may quote values
+        if result["result"] not in also:
+            self._require(result, f"modify {', '.join(changes)} of {dn}")
+        return int(result["result"])
+
+    def set_password(self, dn: str, password: str) -> None:
+        """Set a password by the password modify extended operation (RFC 3062).
+
+        Raises:
+            OutcomeUnknownError: The request was sent and no answer came.
+            PreconditionError: The password policy refused it.
+            MissingRightError: Our account may not.
+        """
+        request = _password_modify(dn, password)
+        with self._lock:
+            connection = self._open()
+            try:
+                _status, result, _rows, _request = connection.extended(
+                    "1.3.6.1.4.1.4203.1.11.1", request
+                )
+            except _BROKEN as error:
+                raise self._unknown(f"set the password of {dn}", error) from None  # as above
+        self._require(result, f"set the password of {dn}")
+
+    def probe(self, dn: str, attribute: str, value: bytes) -> int:
+        """Return the code of deleting a value that is not there: 16 where we could write, else 50.
+
+        Rights are judged before values are (seen in OpenLDAP 2.5), and nothing is changed by
+        deleting what does not exist.
+        """
+        with self._lock:
+            connection = self._open()
+            try:
+                _status, result, _rows, _request = connection.modify(  # type: ignore[no-untyped-call]  # as above
+                    dn, {attribute: [(ldap3.MODIFY_DELETE, [value])]}
+                )
+            except _BROKEN as error:
+                raise self._lost(f"probe {dn}", error) from error
+        return int(result["result"])
+
+    # --- binding
+    def try_password(self, name: str, password: str) -> Reply:
+        """Bind as somebody, on a connection of its own to the same server, and return the reply.
+
+        One wrong attempt counts against that account: ask only when the password should be right.
+
+        Raises:
+            TransientError: No answer.
+        """
+        with self._lock:
+            # The very server that was written to, where one name stands for many of them.
+            address = self._open().server.current_address
+        connection = ldap3.Connection(
+            self._server(str(address[4][0]) if address else ""),
+            user=name,
+            password=password,
+            client_strategy=ldap3.SAFE_SYNC,
+            receive_timeout=self._seconds,
+            raise_exceptions=False,
+        )
+        try:
+            self._prepare(connection)
+            _status, result, _rows, _request = connection.bind()
+        except _BROKEN as error:
+            raise self._lost("bind", error) from None  # it may quote values
+        finally:
+            _drop(connection)
+        return Reply(
+            code=int(result["result"]),
+            name=str(result.get("description", "")),
+            diagnostic=str(result.get("message", "")),
+        )
+
+    def check_bind(self) -> Certificate | None:
+        """Open the connection afresh and return what its certificate says; None without TLS.
+
+        Raises:
+            AuthenticationError: The account was refused.
+            PermanentError: The certificate does not hold.
+            TransientError: No answer.
+        """
+        with self._lock:
+            self.close()
+            socket = self._open().socket
+            if not isinstance(socket, ssl.SSLSocket):
+                return None
+            ends = str((socket.getpeercert() or {}).get("notAfter", ""))
+        seconds = ssl.cert_time_to_seconds(ends)
+        return Certificate(ends_at=datetime.fromtimestamp(seconds, tz=UTC))
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._lock:
+            if self._connection is not None:
+                _drop(self._connection)
+                self._connection = None
+
+    # --- the connection
+    @property
+    def _seconds(self) -> int:
+        return max(1, int(self._settings.timeout.total_seconds()))
+
+    def _server(self, address: str = "") -> ldap3.Server:
+        return ldap3.Server(
+            address or self._host,
+            port=self._port,
+            use_ssl=self._is_ldaps,
+            get_info=ldap3.NONE,
+            connect_timeout=self._seconds,
+            tls=_VerifiedTls(self._settings, self._host),
+        )
+
+    def _prepare(self, connection: ldap3.Connection) -> None:
+        connection.open(read_server_info=False)
+        if self._settings.start_tls and not connection.start_tls(read_server_info=False):
+            raise PermanentError(f"{self._system}: the server refuses StartTLS")
+
+    def _open(self) -> ldap3.Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        connection = ldap3.Connection(
+            self._server(),
+            user=self._settings.bind.dn,
+            password=self._settings.bind.password.get_secret_value(),
+            client_strategy=ldap3.SAFE_SYNC,
+            auto_referrals=False,
+            auto_range=False,
+            check_names=False,
+            receive_timeout=self._seconds,
+            raise_exceptions=False,
+        )
+        try:
+            self._prepare(connection)
+            _status, result, _rows, _request = connection.bind()
+            self._require(result, "bind")
+        except _BROKEN as error:
+            _drop(connection)
+            raise self._unreachable(connection, error) from None  # it may quote values
+        except TiergateError:
+            _drop(connection)
+            raise
+        self._connection = connection
+        return connection
+
+    def _unreachable(self, connection: ldap3.Connection, error: Exception) -> TiergateError:
+        tls: _VerifiedTls = connection.server.tls
+        if tls.refused:
+            return PermanentError(f"{self._system}: {tls.refused}")
+        if isinstance(error, LDAPConfigurationError):
+            return PermanentError(f"{self._system}: {type(error).__name__}")
+        return TransientError(f"{self._system}: cannot be reached ({type(error).__name__})")
+
+    def _lost(self, what: str, error: Exception) -> TiergateError:
+        self.close()
+        if isinstance(error, LDAPCommunicationError | LDAPResponseTimeoutError | OSError):
+            return TransientError(f"{self._system}: {what}: no answer ({type(error).__name__})")
+        return InvalidAnswerError(f"{self._system}: {what}: {type(error).__name__}")
+
+    def _unknown(self, what: str, error: Exception) -> TiergateError:
+        self.close()
+        return OutcomeUnknownError(f"{self._system}: {what}: no answer ({type(error).__name__})")
+
+    def _require(self, result: Mapping[str, Any], what: str) -> None:
+        code = int(result["result"])
+        if code == SUCCESS:
+            return
+        kind = _ERRORS.get(code, InvalidAnswerError)
+        raise kind(f"{self._system}: {what}: {result.get('description', '')} ({code})")
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    raw: Mapping[str, Sequence[bytes]] = row["raw_attributes"]
+    return Entry(
+        dn=str(row["dn"]),
+        values={str(name).lower(): tuple(bytes(v) for v in vals) for name, vals in raw.items()},
+        spelling={str(name).lower(): str(name) for name in raw},
+    )
+
+
+def _next_cookie(result: Mapping[str, Any]) -> bytes | None:
+    controls: Mapping[str, Any] = result.get("controls") or {}
+    paged = controls.get("1.2.840.113556.1.4.319")
+    return bytes(paged["value"]["cookie"]) if paged else None
+
+
+def _password_modify(dn: str, password: str) -> Any:  # noqa: ANN401  a pyasn1 value, untyped
+    value = PasswdModifyRequestValue()
+    value["userIdentity"] = dn
+    value["newPasswd"] = password
+    return value
+
+
+def _drop(connection: ldap3.Connection) -> None:
+    socket = connection.socket
+    with contextlib.suppress(*_BROKEN):
+        connection.unbind()
+    if socket is not None:
+        with contextlib.suppress(OSError):
+            socket.close()
