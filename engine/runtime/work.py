@@ -4,12 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
-
 from engine.domain.handling import Handling
 from engine.domain.stage import Stage
-from engine.errors import TiergateError
-from engine.ports.store import PollHealth
 from engine.runtime.embedded import Duty
 from engine.service import advance as advancing
 from engine.service import faults, gate, intake
@@ -17,7 +13,6 @@ from engine.service.world import Services
 
 _UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
 _HOUSEKEEPING = timedelta(seconds=5)
-_log = structlog.stdlib.get_logger("tiergate.step")
 
 
 class DaemonWork:
@@ -100,13 +95,7 @@ class DaemonWork:
         faults.mend(self._services, name)
 
     def _poll(self, system: str, source: str) -> bool:
-        name = f"{system}/{source}"
-        try:
-            more = intake.poll(self._services, system, source)
-        except TiergateError as error:
-            self._note_failure(name, f"{type(error).__name__}: {error}")
-            raise
-        return more
+        return intake.poll(self._services, system, source)
 
     def _sync(self, system: str) -> bool:
         return gate.sync(self._services, system)
@@ -123,17 +112,3 @@ class DaemonWork:
     def _read(self, handling: str) -> Handling:
         with self._services.store.begin() as unit:
             return unit.handling(handling)
-
-    def _note_failure(self, source: str, why: str) -> None:
-        with self._services.store.begin() as unit:
-            known = next((one for one in unit.health() if one.source == source), None)
-            unit.save_health(
-                PollHealth(
-                    source=source,
-                    last_good_at=known.last_good_at if known else None,
-                    last_error=why,
-                    errors_in_row=(known.errors_in_row if known else 0) + 1,
-                    seen=known.seen if known else 0,
-                    hidden=known.hidden if known else 0,
-                )
-            )

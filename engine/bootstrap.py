@@ -1,0 +1,217 @@
+"""Puts the daemon together: the only module that knows both the engine and the outside."""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from config.installation import Installation, load_installation
+from config.renderer import TemplateRenderer
+from config.tier_map import LoadedTierMap, load_tier_map
+from connectors.registry import Directory, Itsm, build_directory, build_itsm, build_mailer, models
+from engine.ai.factory import build_classifier
+from engine.domain.action import ActionSpec, Catalogue
+from engine.errors import ConfigurationError
+from engine.ports.clock import Clock, Waker
+from engine.ports.findings import Finding, Severity
+from engine.ports.mailer import Mailer
+from engine.ports.people import AccountFacts, People
+from engine.runtime.clock import SystemClock
+from engine.service.world import Services, Settings
+from engine.store.store import SQLStore, open_store
+
+_INSTALLATION = "installation.id"
+_KEY_FILE = "installation.key"
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An installation and its store, for commands that talk to no outside system."""
+
+    installation: Installation
+    store: SQLStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """Everything a daemon works with."""
+
+    opened: Opened
+    services: Services
+    itsm: Mapping[str, Itsm]
+    directories: Mapping[str, Directory]
+    mailer: Mailer
+    tier_map: LoadedTierMap
+    polls: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+
+    def check(self, only: str | None = None) -> tuple[Finding, ...]:
+        """Ask every connector, or one, for its findings.
+
+        Raises:
+            ConfigurationError: No such connector.
+        """
+        checks: dict[str, Callable[[], tuple[Finding, ...]]] = {}
+        for name, itsm in self.itsm.items():
+            checks[name] = itsm.check
+        for name, directory in self.directories.items():
+            checks[name] = directory.fulfiller.check
+        checks["mail"] = self.mailer.check
+        if only is not None and only not in checks:
+            raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
+        return tuple(
+            finding for name, check in checks.items() if only in {None, name} for finding in check()
+        )
+
+
+class NoWaker:
+    """A Waker for commands: the sweep of the running daemon finds what is due."""
+
+    def wake(self, handling: str) -> None:
+        """Do nothing; `wake_at` says it all."""
+
+
+@contextmanager
+def open_installation(path: Path) -> Iterator[Opened]:
+    """Load the configuration and open the store.
+
+    Raises:
+        ConfigurationError: A mistake in the file, with its place.
+    """
+    installation = load_installation(path, models())
+    installation.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = open_store(installation.store_url.get_secret_value(), data_dir=installation.data)
+    try:
+        yield Opened(installation=installation, store=store, clock=SystemClock())
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_daemon(path: Path, *, waker: Callable[[str], None] | None = None) -> Iterator[Daemon]:
+    """Load configuration and tier map, and build every adapter; nothing is asked outside yet.
+
+    Raises:
+        ConfigurationError: A mistake in one of the files, with its place.
+    """
+    with open_installation(path) as opened, ExitStack() as closing:
+        installation, clock = opened.installation, opened.clock
+        itsm = {
+            name: build_itsm(entry.kind, name, entry.settings, clock)
+            for name, entry in installation.systems.items()
+        }
+        facts: dict[str, AccountFacts] = {name: one.account_key for name, one in itsm.items()}
+        directories = {
+            name: build_directory(
+                entry.kind,
+                name,
+                entry.settings,
+                installation_key=_installation_key(installation),
+                clock=clock,
+                account_facts=facts,
+            )
+            for name, entry in installation.directories.items()
+        }
+        for directory in directories.values():
+            closing.callback(directory.close)
+        mailer = build_mailer(installation.mail.settings if installation.mail else None, clock)
+        catalogue = _catalogue(directories)
+        tier_map = load_tier_map(installation.tiers, catalogue, installation.names)
+        services = Services(
+            desks={name: one.desk for name, one in itsm.items()},
+            changes={name: one.changes for name, one in itsm.items() if one.changes is not None},
+            change_systems=installation.changes,
+            fulfillers={name: one.fulfiller for name, one in directories.items()},
+            people=_people(directories),
+            classifier=build_classifier(tier_map.file, catalogue, installation.classifier),
+            policy=tier_map.policy,
+            renderer=TemplateRenderer(),
+            mailer=mailer,
+            store=opened.store,
+            clock=clock,
+            waker=_Waking(waker) if waker else NoWaker(),
+            settings=_settings(opened),
+        )
+        yield Daemon(
+            opened=opened,
+            services=services,
+            itsm=itsm,
+            directories=directories,
+            mailer=mailer,
+            tier_map=tier_map,
+            polls={name: one.poll for name, one in itsm.items()},
+        )
+
+
+class _Waking:
+    def __init__(self, wake: Callable[[str], None]) -> None:
+        self._wake = wake
+
+    def wake(self, handling: str) -> None:
+        self._wake(handling)
+
+
+def healthy(findings: tuple[Finding, ...], polls: Mapping[str, timedelta]) -> dict[str, timedelta]:
+    """Return the systems that may be polled: none with a fault or an unsafe account."""
+    ill = {one.system for one in findings if one.severity in {Severity.FAULT, Severity.UNSAFE}}
+    return {name: every for name, every in polls.items() if name not in ill}
+
+
+def _catalogue(directories: Mapping[str, Directory]) -> Catalogue:
+    found: dict[str, ActionSpec] = {}
+    for directory in directories.values():
+        for name, spec in directory.fulfiller.catalogue().items():
+            if found.setdefault(name, spec) != spec:
+                raise ConfigurationError(f"two targets define the action {name} differently")
+    return found
+
+
+def _people(directories: Mapping[str, Directory]) -> People:
+    """Return who joins accounts to persons: the first directory of the file.
+
+    Raises:
+        ConfigurationError: There is no directory.
+    """
+    if not directories:
+        raise ConfigurationError("directories: expected at least one; it says who is who")
+    return next(iter(directories.values())).people
+
+
+def _installation_key(installation: Installation) -> bytes:
+    """Return what temporary passwords are derived from; made once where none is configured."""
+    if installation.key is not None:
+        return installation.key.get_secret_value().encode()
+    path = installation.data / _KEY_FILE
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    return path.read_bytes()
+
+
+def _settings(opened: Opened) -> Settings:
+    installation = opened.installation
+    faults = installation.tell.faults
+    return Settings(
+        installation=_installation_id(opened.store),
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        fault_system=faults.incident_in if faults else "",
+        fault_mail=installation.tell.mail,
+    )
+
+
+def _installation_id(store: SQLStore) -> str:
+    """Return the name of this installation, made at its first start and never changed."""
+    with store.begin() as unit:
+        known = unit.setting(_INSTALLATION)
+        if known is None:
+            known = secrets.token_hex(4)
+            unit.save_setting(_INSTALLATION, known)
+    return known
