@@ -95,9 +95,15 @@ def _refuse(clause: Clause) -> JqlError:
     )
 
 
+def _unresolved(clause: Clause, operand: Operand) -> bool:
+    """Say whether an operand is the name that the empty resolution goes by."""
+    named = isinstance(operand, Literal) and operand.text.casefold() == "unresolved"
+    return named and clause.field.casefold() == "resolution"
+
+
 def _split(clause: Clause) -> tuple[bool, list[Operand]]:
     """Return whether EMPTY is among the operands, and the others."""
-    rest = [one for one in clause.operands if not is_empty(one)]
+    rest = [one for one in clause.operands if not is_empty(one) and not _unresolved(clause, one)]
     if clause.operator in {"is", "is not"} and rest:
         raise JqlError(
             f"The operator '{clause.operator.upper()}' is not supported for the value given;"

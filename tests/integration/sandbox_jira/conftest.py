@@ -1,0 +1,295 @@
+"""A sandbox of each flavour over real sockets, and a client whose answers the vendor's specifications judge."""
+
+import copy
+import functools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from jsonschema import Draft202012Validator
+from requests.auth import HTTPBasicAuth
+
+from connectors.jira.sandbox.server import JiraSandbox
+
+SPECS = Path(__file__).resolve().parents[4] / "shared" / "specs"
+_WORDS_OF_SCHEMAS = frozenset({"properties", "patternProperties"})
+
+# Where the specifications contradict the vendor's own answers (reference: jira.md, part 5).
+# (specification, pattern of "METHOD path status" or of the complaint) -> reason
+EXEMPT: tuple[tuple[str, str, str], ...] = (
+    ("*", r" 401 ", "401 is documented for some operations only; the site answers it on all"),
+    ("*", r" 403 undocumented", "403 is documented for some operations only"),
+    ("*", r" 429 ", "429 is documented apart from the operations"),
+    ("*", r" 405 ", "methods that the path does not know are documented nowhere"),
+    ("jira-cloud", r"GET .*/remotelink 200 : ", "an array on every site; one object with globalId"),
+    ("jira-dc", r" 200 : \[.* is not of type 'object'", "DC types arrays as their items"),
+    ("jira-dc", r"fields/|renderedFields/", "DC types every field value as an object"),
+    ("jira-dc", r"/properties/\{propertyKey\} 200 value", "DC types property values as strings"),
+    ("jira-dc", r"POST .*/votes 204 |POST .*/remotelink 201 ", "documented by their text only"),
+)
+
+
+def _relaxed(node: Any) -> Any:
+    """Drop what the specification's own examples contradict: closed objects, missing nulls, formats."""
+    if isinstance(node, list):
+        return [_relaxed(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {
+        name: (
+            {key: _relaxed(one) for key, one in held.items()}
+            if name in _WORDS_OF_SCHEMAS and isinstance(held, dict)
+            else _relaxed(held)
+        )
+        for name, held in node.items()
+        if name not in {"additionalProperties", "format", "example", "examples", "discriminator", "xml"}
+    }
+    if isinstance(node.get("additionalProperties"), dict):
+        found["additionalProperties"] = _relaxed(node["additionalProperties"])
+    if isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    if isinstance(found.get("enum"), list):
+        found["enum"] = [*found["enum"], None]
+    return found
+
+
+class Specification:
+    """One OpenAPI file, relaxed, with its operations found by path."""
+
+    def __init__(self, name: str, prefix: str) -> None:
+        raw = json.loads((SPECS / name).read_text("utf-8"))
+        self.name = name
+        self.components = _relaxed(copy.deepcopy(raw["components"]))
+        self.operations: list[tuple[re.Pattern[str], str, dict[str, Any]]] = []
+        for path, methods in sorted(raw["paths"].items(), key=lambda one: one[0].count("{")):
+            pattern = re.sub(r"\\\{[^/]*?\\\}", "[^/]+", re.escape(prefix + path))
+            self.operations.append((re.compile(pattern), path, methods))
+
+    def operation(self, method: str, path: str) -> tuple[str, dict[str, Any]] | None:
+        for pattern, template, methods in self.operations:
+            if pattern.fullmatch(path) and method.lower() in methods:
+                return template, methods[method.lower()]
+        return None
+
+    @functools.lru_cache(maxsize=400)  # noqa: B019 - lives as long as the test process
+    def validator(self, template: str, method: str, status: str) -> Draft202012Validator | None:
+        methods = next(one[2] for one in self.operations if one[1] == template)
+        answers = methods[method]["responses"]
+        answer = answers.get(status) or answers.get("default") or {}
+        for media, content in (answer.get("content") or {}).items():
+            if "json" in media or media == "*/*":
+                schema = _relaxed(copy.deepcopy(content.get("schema", {})))
+                return Draft202012Validator({**schema, "components": self.components})
+        return None
+
+
+@functools.cache
+def specifications(flavour: str) -> list[Specification]:
+    desk = Specification("jsm-cloud-v3.json", "")
+    if flavour == "cloud":
+        return [Specification("jira-cloud-platform-v3.json", ""), desk]
+    return [Specification("jira-dc-10.3.json", "/rest"), desk]
+
+
+class Judge:
+    """Compares answers with the specification and keeps what does not fit."""
+
+    def __init__(self, flavour: str) -> None:
+        self.flavour = flavour
+        self.complaints: list[str] = []
+        self.judged = 0
+
+    def see(self, answer: requests.Response) -> None:
+        path = answer.url.split("?", 1)[0].split("/", 3)[3]
+        path = "/" + path.rstrip("/")
+        if self.flavour == "cloud":
+            path = path.replace("/rest/api/2/", "/rest/api/3/")
+        method, status = str(answer.request.method), str(answer.status_code)
+        for one in specifications(self.flavour):
+            found = one.operation(method, path)
+            if found is not None:
+                self._check(one, found, method.lower(), status, answer)
+                return
+
+    def _check(
+        self,
+        spec: Specification,
+        found: tuple[str, dict[str, Any]],
+        method: str,
+        status: str,
+        answer: requests.Response,
+    ) -> None:
+        template, operation = found
+        self.judged += 1
+        where = f"{method.upper()} {template} {status} "
+        responses = operation["responses"]
+        if status not in responses and "default" not in responses:
+            self._complain(spec, where, "undocumented status")
+            return
+        validator = spec.validator(template, method, status)
+        if validator is None or not answer.content:
+            return
+        for error in validator.iter_errors(answer.json()):
+            at = "/".join(map(str, error.absolute_path))
+            self._complain(spec, where, f"{at}: {error.message[:200]}")
+
+    def _complain(self, spec: Specification, where: str, text: str) -> None:
+        complaint = f"{spec.name}: {where}{text}"
+        for name, pattern, _reason in EXEMPT:
+            if name in {"*", ""} or spec.name.startswith(name):
+                if re.search(pattern, complaint):
+                    return
+        if complaint not in self.complaints:
+            self.complaints.append(complaint)
+
+
+class Client:
+    """Talks to a sandbox as one of its accounts; every answer goes past the judge."""
+
+    def __init__(self, sandbox: JiraSandbox, role: str | None, judge: Judge | None) -> None:
+        self.sandbox = sandbox
+        self.role = role
+        self.judge = judge
+        self.session = requests.Session()
+        self.session.headers["X-ExperimentalApi"] = "opt-in"
+        if role is not None:
+            held = sandbox.accounts[role]
+            self.session.auth = HTTPBasicAuth(held["username"], held["password"])
+        self.verify = str(sandbox.ca_file) if sandbox.ca_file else True
+
+    def send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        answer = self.session.request(
+            method, self.sandbox.url + path, timeout=20, verify=self.verify, **arguments
+        )
+        assert answer.status_code < 500, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        if self.judge is not None:
+            self.judge.see(answer)
+        return answer
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.send("GET", path, params=query)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json()
+
+    def post(self, path: str, body: Any, status: int = 201) -> Any:
+        answer = self.send("POST", path, json=body)
+        assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+    def put(self, path: str, body: Any, status: int = 204) -> Any:
+        answer = self.send("PUT", path, json=body)
+        assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+    def delete(self, path: str, status: int = 204, **query: Any) -> None:
+        answer = self.send("DELETE", path, params=query)
+        assert answer.status_code == status, f"{path}: {answer.status_code} {answer.text[:500]}"
+
+    def status(self, method: str, path: str, **arguments: Any) -> int:
+        return self.send(method, path, **arguments).status_code
+
+    def search(self, jql: str, fields: str = "key") -> list[str]:
+        if self.sandbox.site.cloud:
+            found = self.get("/rest/api/3/search/jql", jql=jql, fields=fields, maxResults=100)
+        else:
+            found = self.get("/rest/api/2/search", jql=jql, fields=fields, maxResults=100)
+        return [one["key"] for one in found["issues"]]
+
+
+class Desk:
+    """A sandbox with a client per role and the request types by name."""
+
+    def __init__(self, sandbox: JiraSandbox, judge: Judge | None) -> None:
+        self.sandbox = sandbox
+        self.cloud = sandbox.site.cloud
+        self.judge = judge
+        self._clients: dict[str | None, Client] = {}
+        types = self.as_("admin").get("/rest/servicedeskapi/servicedesk/1/requesttype")["values"]
+        self.request_types = {one["name"]: one["id"] for one in types}
+
+    def as_(self, role: str | None) -> Client:
+        if role not in self._clients:
+            self._clients[role] = Client(self.sandbox, role, self.judge)
+        return self._clients[role]
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(method, self.sandbox.admin_url + path, json=body, timeout=20)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def raise_request(self, role: str, name: str, **values: Any) -> str:
+        body = {
+            "serviceDeskId": "1",
+            "requestTypeId": self.request_types[name],
+            "requestFieldValues": {"summary": name, **values},
+        }
+        key: str = self.as_(role).post("/rest/servicedeskapi/request", body)["issueKey"]
+        return key
+
+    def ops_issue(self, role: str = "integration", **fields: Any) -> str:
+        held = {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "A bug", **fields}
+        key: str = self.as_(role).post("/rest/api/2/issue", {"fields": held})["key"]
+        return key
+
+    def move(self, key: str, name: str, role: str = "integration", **body: Any) -> None:
+        client = self.as_(role)
+        known = client.get(f"/rest/api/2/issue/{key}/transitions")["transitions"]
+        number = next(one["id"] for one in known if one["name"] == name)
+        client.post(f"/rest/api/2/issue/{key}/transitions", {"transition": {"id": number}, **body}, 204)
+
+    def change_at_gate(self, name: str = "Request a change") -> str:
+        key = self.raise_request("integration", name)
+        self.move(key, "Plan")
+        self.move(key, "Request approval")
+        return key
+
+    def approvals(self, key: str, role: str = "integration") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.as_(role).get(
+            f"/rest/servicedeskapi/request/{key}/approval"
+        )["values"]
+        return found
+
+    def answer(self, key: str, number: str, role: str, decision: str = "approve") -> requests.Response:
+        path = f"/rest/servicedeskapi/request/{key}/approval/{number}"
+        return self.as_(role).send("POST", path, json={"decision": decision})
+
+    def state(self, key: str) -> str:
+        issue = self.as_("admin").get(f"/rest/api/2/issue/{key}", fields="status")
+        return str(issue["fields"]["status"]["name"])
+
+
+@pytest.fixture(scope="session")
+def specs_are_there() -> None:
+    if SPECS.is_dir():
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"the vendor's specifications are missing: {SPECS}")
+    pytest.skip(f"the vendor's specifications are not beside the checkout: {SPECS}")
+
+
+def _desk(flavour: str) -> Iterator[Desk]:
+    judge = Judge(flavour) if SPECS.is_dir() else None
+    with JiraSandbox(None, "demo", flavour) as sandbox:  # type: ignore[arg-type]  # one of two words
+        yield Desk(sandbox, judge)
+    assert judge is None or not judge.complaints, "\n".join(judge.complaints)
+
+
+@pytest.fixture(scope="module", params=["cloud", "datacenter"])
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """Both flavours in turn; at the end every answer must have fitted the specification."""
+    yield from _desk(request.param)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Desk]:
+    yield from _desk("cloud")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Desk]:
+    yield from _desk("datacenter")
