@@ -39,7 +39,8 @@ def _ordered(value: JSON) -> JSON:
         return {
             key: _ordered(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be"))
         }
-    if isinstance(value, Sequence):
+    # Bytes are sequences of integers to Python; what encoding they had, nobody could tell.
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_ordered(item) for item in value]
     raise TypeError("canonical JSON holds text, integers, booleans, null, lists and objects")
 

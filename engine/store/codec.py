@@ -147,7 +147,7 @@ def _document(value: Any, where: str) -> Any:  # noqa: ANN401  JSON without floa
         return {key: _document(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_document(item, f"{where}[{index}]") for index, item in enumerate(value)]
     raise _refuse(where, "JSON without fractions", value)
 

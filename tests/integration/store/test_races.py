@@ -196,7 +196,7 @@ class Workers:
     def round(self) -> bool:
         with self.store.read() as unit:
             ids = [handling.id for handling in unit.handlings()]
-        return any([self.step(handling_id) for handling_id in ids])
+        return sum(self.step(handling_id) for handling_id in ids) > 0
 
     def step(self, handling_id: str) -> bool:
         try:
