@@ -16,7 +16,7 @@ from connectors.registry import Directory, Itsm, build_directory, build_itsm, bu
 from engine.ai.factory import build_classifier
 from engine.domain.action import ActionSpec, Catalogue
 from engine.errors import ConfigurationError
-from engine.ports.clock import Clock, Waker
+from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
@@ -48,6 +48,7 @@ class Daemon:
     directories: Mapping[str, Directory]
     mailer: Mailer
     tier_map: LoadedTierMap
+    catalogue: Catalogue
     polls: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
 
     def check(self, only: str | None = None) -> tuple[Finding, ...]:
@@ -67,6 +68,14 @@ class Daemon:
         return tuple(
             finding for name, check in checks.items() if only in {None, name} for finding in check()
         )
+
+    def url_of(self, system: str) -> str:
+        """Return the address of an ITSM system, as the configuration says it."""
+        return str(getattr(self.opened.installation.systems[system].settings, "url", ""))
+
+    def keep_house(self) -> None:
+        """Seal the audit heads; call it every few seconds."""
+        self.opened.store.seal(self.opened.clock.now())
 
 
 class NoWaker:
@@ -93,8 +102,12 @@ def open_installation(path: Path) -> Iterator[Opened]:
 
 
 @contextmanager
-def open_daemon(path: Path, *, waker: Callable[[str], None] | None = None) -> Iterator[Daemon]:
+def open_daemon(
+    path: Path, *, waker: Callable[[str], None] | None = None, tiers: Path | None = None
+) -> Iterator[Daemon]:
     """Load configuration and tier map, and build every adapter; nothing is asked outside yet.
+
+    `tiers` names another tier map than the installed one.
 
     Raises:
         ConfigurationError: A mistake in one of the files, with its place.
@@ -121,7 +134,7 @@ def open_daemon(path: Path, *, waker: Callable[[str], None] | None = None) -> It
             closing.callback(directory.close)
         mailer = build_mailer(installation.mail.settings if installation.mail else None, clock)
         catalogue = _catalogue(directories)
-        tier_map = load_tier_map(installation.tiers, catalogue, installation.names)
+        tier_map = load_tier_map(tiers or installation.tiers, catalogue, installation.names)
         services = Services(
             desks={name: one.desk for name, one in itsm.items()},
             changes={name: one.changes for name, one in itsm.items() if one.changes is not None},
@@ -144,6 +157,7 @@ def open_daemon(path: Path, *, waker: Callable[[str], None] | None = None) -> It
             directories=directories,
             mailer=mailer,
             tier_map=tier_map,
+            catalogue=catalogue,
             polls={name: one.poll for name, one in itsm.items()},
         )
 

@@ -1,0 +1,124 @@
+"""`tiergate run` and `check`: the daemon, and whether it may."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated
+
+import structlog
+import typer
+
+from engine.bootstrap import Daemon, healthy, open_daemon
+from engine.cli.console import (
+    ConfigOption,
+    ExitCode,
+    JSONOption,
+    complain,
+    config_path,
+    errors_end_the_command,
+    print_json,
+    say,
+)
+from engine.cli.story import Story
+from engine.domain.handling import Handling
+from engine.ports.findings import Finding, Severity
+from engine.runtime.embedded import EmbeddedRuntime
+from engine.runtime.logs import configure_logs
+from engine.runtime.signals import on_end
+from engine.runtime.work import DaemonWork
+from engine.store.lock import DirectoryLock
+
+_log = structlog.stdlib.get_logger("tiergate.run")
+_MARKS = {Severity.UNSAFE: "UNSAFE", Severity.FAULT: "fault", Severity.WARNING: "warn"}
+
+
+def run(
+    *,
+    config: ConfigOption = None,
+    once: Annotated[bool, typer.Option("--once", help="One round, then end.")] = False,
+    until_settled: Annotated[
+        bool,
+        typer.Option("--until-settled", help="End when only people or dates can move anything."),
+    ] = False,
+    story: Annotated[bool, typer.Option("--story", help="Tell each step on stdout.")] = False,
+    colour: Annotated[bool, typer.Option("--colour", help="Tell it in colour.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Tickets at a time.")] = 4,
+) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C; running steps are finished, nothing is half done."""
+    configure_logs(as_json=not sys.stderr.isatty())
+    waking: list[EmbeddedRuntime] = []
+
+    def wake(handling: str) -> None:
+        if waking:
+            waking[0].pool.wake(handling)
+
+    with (
+        errors_end_the_command(),
+        open_daemon(config_path(config), waker=wake) as daemon,
+        DirectoryLock(daemon.opened.installation.data),
+    ):
+        polls = healthy(_refuse_unsafe(daemon), daemon.polls)
+        teller = _teller(daemon, has_colour=colour) if story else _silent
+        work = DaemonWork(
+            daemon.services, polls=polls, housekeeping=daemon.keep_house, on_step=teller
+        )
+        runtime = EmbeddedRuntime(work, clock=daemon.opened.clock, workers=workers)
+        waking.append(runtime)
+        on_end(runtime.stop)
+        if once:
+            runtime.run_once()
+        elif until_settled:
+            runtime.run_until_settled()
+        else:
+            runtime.run()
+        if (once or until_settled) and runtime.failing:
+            for name, why in runtime.failing.items():
+                complain(f"{name}: {why}")
+            raise SystemExit(ExitCode.FINDING)
+
+
+def _silent(_before: Handling, _after: Handling) -> None:
+    """Tell nobody."""
+
+
+def _teller(daemon: Daemon, *, has_colour: bool) -> Callable[[Handling, Handling], None]:
+    return Story(
+        daemon.services.store,
+        daemon.opened.clock,
+        has_colour=has_colour,
+        page=lambda system: f"{daemon.url_of(system)}/approvals",
+    ).step
+
+
+def _refuse_unsafe(daemon: Daemon) -> tuple[Finding, ...]:
+    """Log every finding; what is unsafe or broken is left out of polling, the rest goes on."""
+    findings = daemon.check()
+    for finding in findings:
+        if finding.severity in _MARKS:
+            _log.warning(
+                "finding", severity=str(finding.severity), code=finding.code,
+                system=finding.system, seen=finding.seen, remedy=finding.remedy,
+            )  # fmt: skip
+    return findings
+
+
+def check(
+    connector: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    *,
+    config: ConfigOption = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Look for everything unsafe or failing: rights, credentials, clock, states."""
+    configure_logs(as_json=True, level="ERROR")
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        findings = daemon.check(connector)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = _MARKS.get(finding.severity, "ok")
+            say(f"{mark:7} {finding.system:20} {finding.code}: {finding.seen}")
+            if finding.remedy and finding.severity in _MARKS:
+                say(f"{'':28} mend: {finding.remedy}")
+    if any(finding.severity in {Severity.UNSAFE, Severity.FAULT} for finding in findings):
+        raise SystemExit(ExitCode.FINDING)
