@@ -1,0 +1,244 @@
+"""What `tiergate check` finds about Jira as change control: could we approve, first of all."""
+
+from collections.abc import Iterator
+
+from connectors.jira.chain import BEHIND
+from connectors.jira.client import JiraClient
+from connectors.jira.desk_check import finding, is_down, permissions, reach
+from connectors.jira.moves import Moves
+from connectors.jira.opening import Opening
+from connectors.jira.plan_form import TEXTS, PlanForm
+from connectors.jira.settings import ChangeSettings, GateMode
+from connectors.jira.site import FieldUnknownError, Site
+from connectors.jira.snapshots import Snapshots
+from connectors.jira.transport import RefusedError
+from connectors.jira.values import Payload, listing, quoted, text_of
+from engine.domain.change import ChangeState
+from engine.errors import (
+    InvalidAnswerError,
+    MissingRightError,
+    RecordNotFoundError,
+)
+from engine.ports.clock import Clock
+from engine.ports.findings import Finding, Severity
+
+_RIGHTS = (
+    "BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "TRANSITION_ISSUES", "LINK_ISSUES",
+    "ADD_COMMENTS", "CREATE_ATTACHMENTS",
+)  # fmt: skip
+_MIGHTY = ("ADMINISTER", "SYSTEM_ADMIN")
+_SAMPLES = 5
+
+
+def check_changes(
+    *,
+    client: JiraClient,
+    site: Site,
+    opening: Opening,
+    form: PlanForm,
+    snapshots: Snapshots,
+    settings: ChangeSettings,
+    clock: Clock,
+) -> tuple[Finding, ...]:
+    """Return every finding of change control."""
+    found = list(reach(client, clock))
+    if is_down(found):
+        return tuple(found)
+    site.forget()
+    found.extend(_mightiness(client, settings))
+    found.extend(_rights(client, settings))
+    found.extend(_form(client, opening, form, settings))
+    found.extend(_samples(client, snapshots, settings))
+    found.extend(_pending(client, settings))
+    return tuple(found)
+
+
+def _mightiness(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
+    held = permissions(client, _MIGHTY) | permissions(
+        client, ("ADMINISTER_PROJECTS",), project=settings.project
+    )
+    for right in sorted(held):
+        yield finding(
+            client,
+            Severity.UNSAFE,
+            "could-approve",
+            f"the account holds {right} and could make itself an approver",
+            "use an account without administration rights",
+        )
+
+
+def _rights(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
+    held = permissions(client, _RIGHTS, project=settings.project)
+    lacking = [right for right in _RIGHTS if right not in held]
+    if lacking:
+        yield finding(
+            client,
+            Severity.FAULT,
+            "right-missing",
+            f"project {settings.project}: the account lacks {', '.join(lacking)}",
+            "add the account to the project's agent role",
+        )
+
+
+def _form(
+    client: JiraClient, opening: Opening, form: PlanForm, settings: ChangeSettings
+) -> Iterator[Finding]:
+    try:
+        natives = {part: form.native(part) for part in TEXTS}
+    except FieldUnknownError as error:
+        remedy = "name the field by its id in `changes.fields`, or create it"
+        yield finding(client, Severity.UNSAFE, "plan-field-unknown", str(error), remedy)
+        return
+    if settings.mode is GateMode.STATUS:
+        return
+    try:
+        kind = opening.request_type()
+    except (RecordNotFoundError, InvalidAnswerError, MissingRightError) as error:
+        remedy = "name the change request type by its id in `changes.request_type`"
+        yield finding(client, Severity.FAULT, "request-type", str(error), remedy)
+        return
+    absent = [str(part) for part, one in natives.items() if one and one.id not in kind.form]
+    if absent:
+        yield finding(
+            client,
+            Severity.UNSAFE,
+            "plan-field-hidden",
+            f"the form of {kind.name!r} does not show {', '.join(absent)}: approvers would decide"
+            " on less than the plan",
+            "add these fields to the request type's form",
+        )
+    if "labels" not in kind.form:
+        yield finding(
+            client,
+            Severity.UNSAFE,
+            "not-found-again",
+            f"the form of {kind.name!r} lacks Labels: a change whose creation got no answer could"
+            " not be found again",
+            "add Labels to the form (hidden, if you like)",
+        )
+    if not absent and "labels" in kind.form:
+        yield finding(client, Severity.OK, "form", f"{kind.name!r} shows every part of the plan")
+
+
+def _samples(
+    client: JiraClient, snapshots: Snapshots, settings: ChangeSettings
+) -> Iterator[Finding]:
+    """Judge some real changes: who approves them, and which ways lead around the approval."""
+    jql = f"project = {quoted(settings.project)} AND status in ({{}}) ORDER BY created DESC"
+    try:
+        kinds = listing(client.get(f"project/{settings.project}/statuses"), "statuses")
+    except (RecordNotFoundError, MissingRightError) as error:
+        yield finding(client, Severity.WARNING, "states-unread", str(error))
+        return
+    statuses = {
+        text_of(status.get("name")): snapshots.states.get(
+            text_of(status.get("id")), text_of(status.get("name"))
+        )
+        for kind in kinds
+        for status in listing(kind.get("statuses") or [], "statuses")
+    }
+    gates = [quoted(name) for name, state in statuses.items() if state is ChangeState.AUTHORIZE]
+    if not gates:
+        yield finding(
+            client,
+            Severity.UNSAFE,
+            "no-approval-status",
+            f"project {settings.project}: no status is known as the one where approvers decide",
+            "name it in `changes.statuses` as authorize",
+        )
+        return
+    beans = client.search(
+        {"jql": jql.format(", ".join(gates)), "fields": "status", "maxResults": _SAMPLES}
+    )
+    samples = listing(beans.get("issues"), "search.issues")
+    if not samples:
+        yield finding(
+            client,
+            Severity.WARNING,
+            "not-proved",
+            "no change waits for approval now: who approves, and which ways lead around the"
+            " approval, could not be seen",
+            "open a change by hand as far as its approval and check again",
+        )
+    for bean in samples:
+        yield from _sample(client, snapshots, settings, bean)
+
+
+def _sample(
+    client: JiraClient, snapshots: Snapshots, settings: ChangeSettings, bean: Payload
+) -> Iterator[Finding]:
+    issue_id, key = text_of(bean.get("id")), text_of(bean.get("key"))
+    for way in Moves(client).ways(issue_id):
+        state = snapshots.states.get(way.to.id, way.to.name)
+        if state not in BEHIND:
+            continue
+        if settings.mode is GateMode.STATUS:
+            yield finding(
+                client,
+                Severity.UNSAFE,
+                "could-approve",
+                f"{key}: our own account may run {way.name!r} to {way.to.name!r}",
+                "give the transition a condition that our account does not meet",
+            )
+        else:
+            yield finding(
+                client,
+                Severity.WARNING,
+                "way-around",
+                f"{key}: {way.name!r} leads to {way.to.name!r} without the approval",
+                "take the transition out of the workflow; a change that took it never counts",
+            )
+    if settings.mode is GateMode.APPROVALS:
+        yield from _approvers(client, snapshots, issue_id, key)
+
+
+def _approvers(
+    client: JiraClient, snapshots: Snapshots, issue_id: str, key: str
+) -> Iterator[Finding]:
+    me = client.me()
+    try:
+        approvals = snapshots.approvals(issue_id) or ()
+    except (RecordNotFoundError, MissingRightError) as error:
+        seen = f"{key}: approvals cannot be read ({error})"
+        remedy = "give the account the agent role (Service Desk Team) in the project"
+        yield finding(client, Severity.FAULT, "approvals-unread", seen, remedy)
+        return
+    for one in approvals:
+        is_named = any(vote.approver.identity == me.identity for vote in one.votes)
+        if one.may_answer or is_named:
+            yield finding(
+                client,
+                Severity.UNSAFE,
+                "could-approve",
+                f"{key}: our own account is an approver of {one.name!r}",
+                "take the account out of the approvers, their groups and the automation",
+            )
+        if not one.votes:
+            yield finding(
+                client,
+                Severity.WARNING,
+                "no-approvers",
+                f"{key}: {one.name!r} asks nobody and waits for ever",
+                "fill Approvers by the request type's automation, or set `approvers: authority`",
+            )
+
+
+def _pending(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
+    if settings.mode is GateMode.STATUS:
+        return
+    params = {"requestOwnership": "APPROVER", "approvalStatus": "MY_PENDING_APPROVAL"}
+    try:
+        waiting = [text_of(one.get("issueKey")) for one in client.desk_pages("request", params)]
+    except (RefusedError, RecordNotFoundError, MissingRightError) as error:
+        yield finding(client, Severity.WARNING, "not-proved", f"own approvals: {error}")
+        return
+    if waiting:
+        yield finding(
+            client,
+            Severity.UNSAFE,
+            "could-approve",
+            f"approvals of {', '.join(waiting[:5])} wait for our own account",
+            "take the account out of the approvers and their groups",
+        )
+    else:
+        yield finding(client, Severity.OK, "could-not-approve", "no approval waits for us")

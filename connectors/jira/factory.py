@@ -1,0 +1,34 @@
+"""Builds the adapters of one Jira site, sharing one client and one picture of the site."""
+
+from dataclasses import dataclass
+
+from connectors.jira.accounts import JiraAccountKeys
+from connectors.jira.changes import JiraChangeControl
+from connectors.jira.client import JiraClient
+from connectors.jira.settings import JiraSettings
+from connectors.jira.site import Site
+from connectors.jira.tickets import JiraTicketDesk
+from engine.ports.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JiraAdapters:
+    """What one site offers; `changes` is None where the configuration keeps none there."""
+
+    desk: JiraTicketDesk
+    changes: JiraChangeControl | None
+    accounts: JiraAccountKeys
+
+
+def build(name: str, settings: JiraSettings, clock: Clock) -> JiraAdapters:
+    """Return the adapters of one site; nothing is sent before their first use."""
+    client = JiraClient(name, settings, clock)
+    site = Site(client, clock)
+    changes = settings.changes
+    return JiraAdapters(
+        desk=JiraTicketDesk(name, settings, client, site, clock),
+        changes=None
+        if changes is None
+        else JiraChangeControl(name, settings, changes, client, site, clock),
+        accounts=JiraAccountKeys(client, settings.people),
+    )

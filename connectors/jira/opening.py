@@ -1,0 +1,256 @@
+"""Opening a change exactly once: find it first, leave a trace before creating, complete it after.
+
+The search index shows a new issue late, so "not found" right after a crash proves nothing. Where
+the ticket lives on the same site, an entity property on it says, in a direct and consistent read,
+that an earlier attempt may have created the change; until the index must show it, nothing is
+created.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from connectors.jira.client import JiraClient
+from connectors.jira.groups import group_members
+from connectors.jira.links import Links
+from connectors.jira.plan_form import PlanForm
+from connectors.jira.settings import Approvers, ChangeSettings, GateMode
+from connectors.jira.site import NativeField, RequestType, Site
+from connectors.jira.values import (
+    Payload,
+    instant,
+    mapping,
+    native_instant,
+    quoted,
+    text_of,
+)
+from engine.domain.plan import ChangeDraft
+from engine.errors import (
+    ConfigurationError,
+    InvalidAnswerError,
+    OutcomeUnknownError,
+    RecordNotFoundError,
+)
+
+CHANGE = "tiergate.change"
+LABEL = "tiergate-change"
+_LAG = {True: timedelta(minutes=5), False: timedelta(seconds=5)}
+
+
+class Opening:
+    """Finds and creates the changes of one site."""
+
+    def __init__(
+        self, client: JiraClient, site: Site, links: Links, form: PlanForm, settings: ChangeSettings
+    ) -> None:
+        """Keep what is needed; no I/O."""
+        self._client = client
+        self._site = site
+        self._links = links
+        self._form = form
+        self._settings = settings
+
+    # --- finding
+
+    def find(self, correlation_id: str) -> str | None:
+        """Return the id of the change that carries this correlation id.
+
+        The label only leads there; what counts is our property, or, where a crash came before it,
+        that our own account made the issue. Decoys that others label are passed over.
+
+        Raises:
+            InvalidAnswerError: More than one carries it.
+        """
+        project = quoted(self._settings.project)
+        jql = f"project = {project} AND labels = {label_of(correlation_id)} ORDER BY created ASC"
+        hits = self._client.search_all(jql, ("summary",), most=50)
+        held = [text_of(hit.get("id")) for hit in hits]
+        found = [one for one in held if self._carries(one, correlation_id)]
+        if len(found) > 1:
+            raise InvalidAnswerError(
+                f"{self._client.name}: {len(found)} changes carry one correlation id"
+                f" (issues {', '.join(found)})"
+            )
+        return found[0] if found else None
+
+    def _carries(self, issue_id: str, correlation_id: str) -> bool:
+        try:
+            bean = mapping(
+                self._client.get(f"issue/{issue_id}", {"fields": "creator,labels"}), "issue"
+            )
+        except RecordNotFoundError:
+            return False
+        fields = mapping(bean.get("fields"), "issue.fields")
+        creator = self._client.account(fields.get("creator"))
+        if creator is None or creator.identity != self._client.me().identity:
+            return False
+        held = self._links.property(issue_id, CHANGE)
+        if held is not None:
+            return held.get("correlation") == correlation_id
+        labels = [text_of(one) for one in fields.get("labels") or ()]
+        return label_of(correlation_id) in labels
+
+    # --- creating
+
+    def open(self, draft: ChangeDraft) -> str:
+        """Return the id of the draft's change, found or created; complete in either case.
+
+        Raises:
+            OutcomeUnknownError: An attempt may have created it and the index cannot say yet.
+            DoesNotFitError: A text is longer than its field.
+            ConfigurationError: The form cannot carry what finds the change again.
+        """
+        values = self._form.values(draft)
+        issue_id = self.find(draft.correlation_id)
+        if issue_id is None:
+            self._leave_trace(draft)
+            issue_id = self._create(draft, values)
+        self._complete(issue_id, draft, values)
+        return issue_id
+
+    def _leave_trace(self, draft: ChangeDraft) -> None:
+        if draft.ticket.system != self._client.name:
+            return
+        key = f"{CHANGE}.{_hash(draft.correlation_id)}"
+        now = self._client.server_now()
+        held = self._links.property(draft.ticket.id, key)
+        if held is None:
+            self._links.put(draft.ticket.id, key, {"at": native_instant(now)})
+            return
+        lag = self._settings.index_lag
+        lag = _LAG[self._client.is_cloud] if lag is None else lag
+        if now - instant(held.get("at"), key) < lag:
+            raise OutcomeUnknownError(
+                f"{self._client.name}: an earlier attempt may have opened the change for"
+                f" {draft.ticket.key}; the search index cannot say before {lag} are over"
+            )
+        # By now the index shows whatever was created, and it shows nothing.
+        self._links.put(draft.ticket.id, key, {"at": native_instant(now)})
+
+    def _create(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
+        try:
+            if self._settings.mode is GateMode.APPROVALS:
+                return self._create_request(draft, values)
+            return self._create_issue(draft, values)
+        except OutcomeUnknownError:
+            found = self.find(draft.correlation_id)
+            if found is None:
+                raise
+            return found
+
+    def request_type(self) -> RequestType:
+        """Return the configured change request type."""
+        return self._site.request_type(self._settings.project, self._settings.request_type)
+
+    def _create_request(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
+        kind = self.request_type()
+        if "labels" not in kind.form:
+            raise ConfigurationError(
+                f"{self._client.name}: the form of {kind.name!r} lacks Labels, without which a"
+                " change whose creation got no answer could not be found again"
+            )
+        given = {name: value for name, value in values.items() if name in kind.form}
+        given["labels"] = [LABEL, label_of(draft.correlation_id)]
+        body = {
+            "serviceDeskId": kind.desk,
+            "requestTypeId": kind.id,
+            "requestFieldValues": given,
+        }
+        return text_of(self._client.desk_post("request", body).get("issueId"))
+
+    def _create_issue(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
+        """Create a plain issue with label, property and link in the one call."""
+        body: dict[str, Any] = {
+            "fields": {
+                **values,
+                "project": {"key": self._settings.project},
+                "issuetype": {"name": self._settings.issue_type},
+                "labels": [LABEL, label_of(draft.correlation_id)],
+            },
+            "properties": [{"key": CHANGE, "value": _identity(draft)}],
+        }
+        response = self._client.write("POST", "issue", body, is_repeatable=False)
+        return text_of(mapping(self._client.body(response), "issue").get("id"))
+
+    # --- completing
+
+    def _complete(self, issue_id: str, draft: ChangeDraft, values: Mapping[str, Any]) -> None:
+        """Write what the form did not take, the property, and the link; all of it repeatable."""
+        if self._links.property(issue_id, CHANGE) is None:
+            rest = {**self._missing(values), **self._approvers(draft)}
+            if rest:
+                self._client.write("PUT", f"issue/{issue_id}", {"fields": rest}, is_repeatable=True)
+            self._links.put(issue_id, CHANGE, _identity(draft))
+        if draft.ticket.system == self._client.name:
+            self._links.join(issue_id, draft.ticket.id, self._settings.link_type)
+        if draft.replaces:
+            self._replace(issue_id, draft.replaces)
+
+    def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        if self._settings.mode is GateMode.STATUS:
+            return {}
+        form = self.request_type().form
+        return {name: value for name, value in values.items() if name not in form}
+
+    def _approvers(self, draft: ChangeDraft) -> dict[str, Any]:
+        """Return the approvers to set, once and before anybody is asked, where that is ours."""
+        is_ours = self._settings.approvers is Approvers.AUTHORITY
+        if not is_ours or self._settings.mode is GateMode.STATUS or not draft.authority_group:
+            return {}
+        cloud = self._client.is_cloud
+        groups = self._site.find_field(self._settings.approver_groups_field)
+        if groups is not None:
+            return {groups.id: [{"groupId" if cloud else "name": draft.authority_group}]}
+        people = self._site.field(self._settings.approvers_field)
+        members = group_members(self._client, draft.authority_group)
+        return {people.id: [{"accountId" if cloud else "key": one.id} for one in members]}
+
+    def approver_fields(self) -> tuple[NativeField, ...]:
+        """Return the fields that name the approvers, as far as the site has them."""
+        names = (self._settings.approvers_field, self._settings.approver_groups_field)
+        found = (self._site.find_field(name) for name in names)
+        return tuple(one for one in found if one is not None)
+
+    def _replace(self, issue_id: str, replaced: str) -> None:
+        bean = self._client.find(f"issue/{replaced}", {"fields": "summary"})
+        if bean is not None:
+            other = text_of(mapping(bean, "issue").get("id"))
+            self._links.join(issue_id, other, self._settings.link_type)
+
+    def fields_to_read(self) -> tuple[str, ...]:
+        """Return the native fields of plan and approvers."""
+        approvers = tuple(one.id for one in self.approver_fields())
+        return (*self._form.ids(), *approvers)
+
+    def is_change(self, fields: Payload, origin: NativeField | None) -> bool:
+        """Whether an issue of ours is a change, and not an incident about a fault."""
+        if self._settings.mode is GateMode.STATUS:
+            labels = listing_text(fields.get("labels"))
+            return LABEL in labels
+        value = None if origin is None else fields.get(origin.id)
+        kind = value.get("requestType") if isinstance(value, Mapping) else None
+        return isinstance(kind, Mapping) and text_of(kind.get("id")) == self.request_type().id
+
+
+def listing_text(value: object) -> list[str]:
+    """Return a list of texts; empty for anything else."""
+    return [text_of(one) for one in value] if isinstance(value, list) else []
+
+
+def label_of(correlation_id: str) -> str:
+    """Return the label that leads to the change: a label holds no blanks, so a hash of the id."""
+    return f"tiergate-{_hash(correlation_id)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _identity(draft: ChangeDraft) -> dict[str, Any]:
+    return {
+        "correlation": draft.correlation_id,
+        "plan": draft.plan_digest,
+        "ticket": f"{draft.ticket.system}:{draft.ticket.id}",
+        "replaces": draft.replaces,
+    }
