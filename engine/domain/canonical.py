@@ -40,7 +40,9 @@ def _ordered(value: JSON) -> JSON:
             key: _ordered(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be"))
         }
     # Bytes are sequences of integers to Python; what encoding they had, nobody could tell.
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError("canonical JSON holds text, integers, booleans, null, lists and objects")
+    if isinstance(value, Sequence):
         return [_ordered(item) for item in value]
     raise TypeError("canonical JSON holds text, integers, booleans, null, lists and objects")
 

@@ -24,7 +24,7 @@ from engine.store.store import SQLStore, open_store
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 REF = TicketRef(system="servicenow", kind=TicketKind.INCIDENT, id="sys1", key="INC1")
 CHANGE = ChangeRef(system="servicenow", id="chg1", number="CHG1", url="u")
-STEPS = (
+STEPS: tuple[tuple[Stage, dict[str, Any]], ...] = (
     (Stage.TRIAGED, {}),
     (Stage.DECIDED, {"gate": Gate.CHANGE}),
     (Stage.DRAFTED, {}),
@@ -92,7 +92,7 @@ def _fields(effect: Effect) -> dict[str, Any]:
 
 def die_at(store: SQLStore, number: int, *, is_after: bool) -> None:
     """Arm the engine: SIGKILL at the n-th commit from here."""
-    engine = store._engine  # the test stands outside; shipped code has no hook
+    engine: Any = store._engine  # the test stands outside; shipped code has no hook
     seen = 0
 
     def strike() -> None:

@@ -222,7 +222,7 @@ def test_erasure_removes_every_personal_text_and_verify_stays_green(
     with filled.begin() as unit:
         assert unit.private(CHAIN) == {}
         assert unit.private("servicenow:sys2") != {}
-    exported = filled.export(CHAIN, at=NOW)
+    exported: dict[str, Any] = dict(filled.export(CHAIN, at=NOW))
     assert verify_export(exported, filled.public_key) is None
     first = next(row for row in exported["rows"] if row["number"] == 1)
     assert first["private"] == "erased"
@@ -281,13 +281,14 @@ def test_an_export_that_was_touched_anywhere_is_refused(filled: SQLStore) -> Non
 
 
 def test_a_row_with_its_own_private_entry_or_without_zone_is_refused(store: SQLStore) -> None:
+    fraction: Any = {"x": 0.5}
     with store.begin() as unit:
         with pytest.raises(ValueError, match="private"):
             unit.record(chain="a:b", event="e", actor="a", at=NOW, body={"private": {}})
         with pytest.raises(ValueError, match="zone"):
             unit.record(chain="a:b", event="e", actor="a", at=NOW.replace(tzinfo=None), body={})
         with pytest.raises(TypeError):
-            unit.record(chain="a:b", event="e", actor="a", at=NOW, body={"x": 0.5})
+            unit.record(chain="a:b", event="e", actor="a", at=NOW, body=fraction)
         written = unit.record(chain="a:b", event="e", actor="a", at=NOW, body={"x": (1, "ü")})
         assert written.body == {"x": [1, "ü"]}
         assert unit.audit("a:b")[-1] == written

@@ -1,6 +1,7 @@
 """Handlings: one writer of the stage, compare-and-set, one audit row per step."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from engine.errors import (
     LeaseLostError,
     RecordNotFoundError,
 )
-from engine.ports.store import Store
+from engine.ports.store import Store, UnitOfWork
 from engine.store.store import SQLStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -73,7 +74,7 @@ def test_a_replaced_version_loses_its_lease_whatever_it_writes(store: SQLStore, 
     with store.begin() as unit:
         old = make.started(unit)
         unit.touch(old, at=NOW, attempts=1)
-    for attempt in (
+    attempts: tuple[Callable[[UnitOfWork], object], ...] = (
         lambda unit: unit.advance(old, Stage.TRIAGED, why="late", at=NOW),
         lambda unit: unit.touch(old, at=NOW, attempts=2),
         lambda unit: unit.advance(
@@ -83,7 +84,8 @@ def test_a_replaced_version_loses_its_lease_whatever_it_writes(store: SQLStore, 
             at=NOW,
             gate=Gate.NONE,
         ),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(LeaseLostError), store.begin() as unit:
             attempt(unit)
     with store.begin() as unit:

@@ -207,7 +207,7 @@ class Workers:
                 to = PATH[PATH.index(handling.stage) + 1]
                 if to is Stage.IMPLEMENTING:
                     unit.intend(self.make.effect(handling, f"key of {handling_id}"), None)
-                changes = {"gate": Gate.NONE} if to is Stage.DECIDED else {}
+                changes: dict[str, Any] = {"gate": Gate.NONE} if to is Stage.DECIDED else {}
                 unit.advance(handling, to, why="w", at=NOW, **changes)
         except (LeaseLostError, AlreadyConsumedError):
             pass

@@ -61,8 +61,10 @@ def _generic(origin: Any, members: tuple[Any, ...]) -> st.SearchStrategy[Any]:
         return st.dictionaries(values(members[0]), values(members[1]), max_size=2)
     if len(members) > 3:
         return DOCUMENTS
-    several = {tuple: st.lists(values(members[0]), max_size=2).map(tuple)}
-    several[frozenset] = st.frozensets(values(members[0]))
+    several: dict[Any, st.SearchStrategy[Any]] = {
+        tuple: st.lists(values(members[0]), max_size=2).map(tuple),
+        frozenset: st.frozensets(values(members[0])),
+    }
     return several.get(origin, st.none() | values(members[0]))
 
 
