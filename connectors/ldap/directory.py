@@ -67,7 +67,7 @@ class Directory:
     def read(self, dn: str, attributes: Sequence[str]) -> Entry | None:
         """Return one entry by its present name; None where there is none that we see."""
         found = self.transport.search(dn, "(objectClass=*)", attributes, scope="BASE")
-        return found[0] if len(found) == 1 else None
+        return next(iter(found), None)
 
     def one(self, base: str, filter_text: str, attributes: Sequence[str], what: str) -> Entry:
         """Return the only entry that matches.

@@ -4,28 +4,18 @@ import ipaddress
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-_DURATION = re.compile(r"^(\d+)\s*(ms|s|m|h|d)$")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from connectors.durations import Duration
+
 _ATTRIBUTE = re.compile(r"^[A-Za-z][A-Za-z0-9-]*$")
 MAILBOX_ATTRIBUTES = frozenset(
     {"mail", "proxyaddresses", "userprincipalname", "mailalternateaddress", "targetaddress"}
 )
 """Attributes that name mailboxes which the account itself opens; lower case."""
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (match := _DURATION.match(value.strip())):
-        return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""A length of time; text such as `10s`, `4h` or `7d`."""
 
 
 class Flavour(StrEnum):

@@ -6,7 +6,7 @@ ldaptor encodes and decodes the messages; faults of the kit strike between the t
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ldaptor.protocols import pureber, pureldap
@@ -25,6 +25,11 @@ _CONTEXT = pureldap.LDAPBERDecoderContext_TopLevel(
         inherit=pureldap.LDAPBERDecoderContext(fallback=pureber.BERDecoderContext()),
     )
 )
+
+Outcome = tuple[int, str, list[Any]]
+"""Result code, message, and what is sent before the final answer."""
+
+Act = Callable[[Any], Outcome]
 
 Answer = Callable[[int, str], Any]
 """Builds the answer to a request from result code and message."""
@@ -102,7 +107,7 @@ class Conversation:
         for reply in (*replies, answer(code, text)):
             self._send(message.id, reply)
 
-    def _outcome(self, message: Any, method: str, target: str) -> tuple[int, str, list[Any]]:  # noqa: ANN401  as above
+    def _outcome(self, message: Any, method: str, target: str) -> Outcome:  # noqa: ANN401  as above
         who = self._session.who
         if self._faults.strike(FaultKind.SERVER_ERROR, method=method, target=target, user=who):
             return 52, "the sandbox was told to be unavailable", []
@@ -114,41 +119,48 @@ class Conversation:
         except UnicodeDecodeError:
             return 34, "no UTF-8", []
 
-    def _act(self, request: Any) -> tuple[int, str, list[Any]]:  # noqa: ANN401  as above
-        match request:
-            case pureldap.LDAPBindRequest():
-                if request.sasl:
-                    raise Refusal(7, "simple binds only")
-                self._directory.bind(self._session, request.dn.decode(), request.auth)
-            case pureldap.LDAPSearchRequest():
-                return self._search(request)
-            case pureldap.LDAPModifyRequest():
-                changes = [_change(one) for one in request.modification]
-                self._directory.modify(self._session, request.object.decode(), changes)
-            case pureldap.LDAPAddRequest():
-                values = {
-                    name.value.decode(): [one.value for one in vals]
-                    for name, vals in request.attributes
-                }
-                self._directory.add(self._session, request.entry.decode(), values)
-            case pureldap.LDAPDelRequest():
-                self._directory.delete(self._session, request.value.decode())
-            case pureldap.LDAPModifyDNRequest():
-                self._rename(request)
-            case pureldap.LDAPCompareRequest():
-                return self._compare(request)
-            case pureldap.LDAPExtendedRequest():
-                self._extended(request)
-            case _:
-                raise Refusal(2, "not known here")
+    def _act(self, request: Any) -> Outcome:  # noqa: ANN401  as above
+        acts: Mapping[type[Any], Act] = {
+            pureldap.LDAPBindRequest: self._bind,
+            pureldap.LDAPSearchRequest: self._search,
+            pureldap.LDAPModifyRequest: self._modify,
+            pureldap.LDAPAddRequest: self._add,
+            pureldap.LDAPDelRequest: self._delete,
+            pureldap.LDAPModifyDNRequest: self._rename,
+            pureldap.LDAPCompareRequest: self._compare,
+        }
+        act = acts.get(type(request), self._extended)
+        return act(request)
+
+    def _bind(self, request: Any) -> Outcome:  # noqa: ANN401  as above
+        if request.sasl:
+            raise Refusal(7, "simple binds only")
+        self._directory.bind(self._session, request.dn.decode(), request.auth)
         return 0, "", []
 
-    def _rename(self, request: Any) -> None:  # noqa: ANN401  as above
+    def _modify(self, request: Any) -> Outcome:  # noqa: ANN401  as above
+        changes = [_change(one) for one in request.modification]
+        self._directory.modify(self._session, request.object.decode(), changes)
+        return 0, "", []
+
+    def _add(self, request: Any) -> Outcome:  # noqa: ANN401  as above
+        values = {
+            name.value.decode(): [one.value for one in vals] for name, vals in request.attributes
+        }
+        self._directory.add(self._session, request.entry.decode(), values)
+        return 0, "", []
+
+    def _delete(self, request: Any) -> Outcome:  # noqa: ANN401  as above
+        self._directory.delete(self._session, request.value.decode())
+        return 0, "", []
+
+    def _rename(self, request: Any) -> Outcome:  # noqa: ANN401  as above
         if request.newSuperior is not None:
             raise Refusal(53, "entries are renamed, not moved")
         self._directory.rename(self._session, request.entry.decode(), request.newrdn.decode())
+        return 0, "", []
 
-    def _compare(self, request: Any) -> tuple[int, str, list[Any]]:  # noqa: ANN401  as above
+    def _compare(self, request: Any) -> Outcome:  # noqa: ANN401  as above
         is_true = self._directory.compare(
             self._session,
             request.entry.decode(),
@@ -157,7 +169,7 @@ class Conversation:
         )
         return (6 if is_true else 5), "", []
 
-    def _search(self, request: Any) -> tuple[int, str, list[Any]]:  # noqa: ANN401  as above
+    def _search(self, request: Any) -> Outcome:  # noqa: ANN401  as above
         found = self._directory.search(
             self._session,
             request.baseObject.decode(),
@@ -175,7 +187,7 @@ class Conversation:
         ]
         return (4 if len(cut) < len(found) else 0), "", replies
 
-    def _extended(self, request: Any) -> None:  # noqa: ANN401  as above
+    def _extended(self, request: Any) -> Outcome:  # noqa: ANN401  as above
         if request.requestName == _PASSWORD_MODIFY:
             who, old, new = _password_modify(request.requestValue or b"")
             if new is None:
@@ -183,6 +195,7 @@ class Conversation:
             self._directory.set_password(self._session, who, old, new)
         elif request.requestName != _WHO_AM_I:
             raise Refusal(2, "unsupported extended operation")
+        return 0, "", []
 
     def _strike(self, kind: FaultKind, method: str, target: str) -> None:
         who = self._session.who
@@ -253,11 +266,12 @@ def _password_modify(value: bytes) -> tuple[str, bytes | None, bytes | None]:
     context = pureldap.LDAPBERDecoderContext_LDAPPasswordModifyRequest(
         fallback=pureber.BERDecoderContext()
     )
-    sequence, _used = pureber.berDecodeObject(
+    decoded: Any = pureber.berDecodeObject(
         pureber.BERDecoderContext(fallback=context, inherit=context), value
     )
-    parts: Iterable[Any] = sequence or ()
+    parts: Any = decoded[0] or ()
     who, old, new = "", None, None
+    part: Any
     for part in parts:
         if isinstance(part, pureldap.LDAPPasswordModifyRequest_userIdentity):
             who = part.value.decode("utf-8", "replace")

@@ -25,7 +25,8 @@ def _evaluate(entry: Entry, wanted: Any) -> bool | None:  # noqa: ANN401, PLR091
             result = _evaluate(entry, wanted.value)
             return None if result is None else not result
         case pureldap.LDAPFilter_present():
-            return bool(entry.get(wanted.value.decode()))
+            name: Any = wanted.value
+            return bool(entry.get(name.decode()))
         case pureldap.LDAPFilter_substrings():
             return _substrings(entry, wanted)
         case pureldap.LDAPFilter_extensibleMatch():
