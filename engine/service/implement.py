@@ -1,0 +1,224 @@
+"""Implement: verdict, intent and consumption, claim, second verdict, lease, fire, verify.
+
+What the process is doing when it dies decides what is found: an intent without `FIRING` was never
+fired and goes on from the claim; one with it is verified at the target first (`recover`).
+"""
+
+from dataclasses import replace
+
+from engine.domain.change import ChangeState, ClaimResult, Verdict, VerdictKind
+from engine.domain.effect import Effect, EffectKind, EffectPhase
+from engine.domain.handling import Handling, Outcome
+from engine.domain.stage import Gate, Stage
+from engine.errors import (
+    NotApprovedError,
+    OutcomeUnknownError,
+    PermanentError,
+    PreconditionError,
+    ProtectedSubjectError,
+    RecordNotFoundError,
+    TransientError,
+)
+from engine.service import decide, deliver, facts, moves, pauses
+from engine.service.effects import (
+    CLAIM,
+    FIRING,
+    NOT_OURS,
+    consumption_of,
+    intent,
+    require_lease,
+    settle,
+)
+from engine.service.judge import Judgement, Stale, change_of, judge, plan_of, still_wanted
+from engine.service.plan import spec
+from engine.service.verdict import INVALID_FOLLOWS, Follow
+from engine.service.verify import conclude, failed, verified, verify_now
+from engine.service.waiting import await_window
+from engine.service.withdraw import leave, park
+from engine.service.world import Services
+
+
+def start(services: Services, handling: Handling) -> Handling | None:
+    """READY or APPROVED: the first verdict, then intent and consumption in one transaction."""
+    because = "no approval needed"
+    if handling.gate.needs_approval:
+        found = await_window(services, handling)
+        if not isinstance(found, Judgement):
+            return found
+        because = found.verdict.because
+    elif (stop := _may_not_run_alone(services, handling)) is not None:
+        return leave(services, handling, stop)
+    if paused := pauses.standing(services, handling):
+        return _wait_paused(services, handling, paused)
+    return _intend(services, handling, because)
+
+
+def _may_not_run_alone(services: Services, handling: Handling) -> Outcome | None:
+    wanted = still_wanted(services, handling)
+    if isinstance(wanted, Outcome):
+        return wanted
+    if isinstance(wanted, Stale):
+        return Outcome(end=Stage.HANDED_OVER, because=wanted.because)
+    if services.now() >= plan_of(handling).expires_at:
+        return Outcome(end=Stage.HANDED_OVER, because="it waited too long to run unattended")
+    return None
+
+
+def _wait_paused(services: Services, handling: Handling, because: str) -> Handling | None:
+    if handling.reason != because:
+        handling = moves.touch(services, handling, reason=because)
+    moves.wait_until(services, handling, services.now() + services.settings.pause_interval)
+    return None
+
+
+def _intend(services: Services, handling: Handling, because: str) -> Handling | None:
+    plan = plan_of(handling)
+    spec(services, plan)
+    deliver.address(services, handling)
+    baseline = services.fulfiller(plan.bound.system).baseline(plan.bound)
+    effect = intent(services, handling, EffectKind.IMPLEMENT, baseline=baseline)
+    with services.store.begin() as work:
+        doubt = ""
+        if not handling.gate.needs_approval and handling.decision and handling.decision.facts:
+            # The limits are judged where one more use is added, or two could pass at once.
+            used = facts.uses_in(work, services, plan.bound)
+            today = decide.again(services, handling, replace(handling.decision.facts, uses=used))
+            doubt = decide.stricter(handling, today)
+        if not doubt:
+            work.intend(effect, consumption_of(handling))
+            handling = moves.move_in(
+                work,
+                services,
+                handling,
+                Stage.IMPLEMENTING,
+                why=f"intent stored: {because}",
+                evidence={"effect": effect.key, "plan_digest": plan.digest},
+                wake_at=effect.lease_until,
+            )
+    if doubt:
+        return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=doubt))
+    return fire(services, handling, effect)
+
+
+def fire(services: Services, handling: Handling, effect: Effect) -> Handling | None:
+    """IMPLEMENTING, never fired yet: claim, second fresh verdict, lease, begin, and the call.
+
+    Raises:
+        LeaseLostError: Time or another worker took the lease; nothing was fired.
+        TransientError: Nothing was fired; the intent goes on when its lease has passed.
+    """
+    if handling.gate is Gate.CHANGE:
+        change = change_of(handling)
+        result = services.change_control(change.system).claim(
+            change, plan_digest=plan_of(handling).digest, owner=effect.evidence[CLAIM]
+        )
+        if result is ClaimResult.LOST:
+            lost = replace(effect, evidence={**effect.evidence, NOT_OURS: "yes"})
+            because = "another daemon claimed this change: nothing was done here"
+            return _refused(services, handling, lost, because)
+    if handling.gate.needs_approval:
+        try:
+            found = judge(services, handling)
+        except RecordNotFoundError:
+            return _refused(services, handling, effect, "the change is gone")
+        if found.verdict.kind is not VerdictKind.APPROVED:
+            return _not_any_more(services, handling, effect, found.verdict)
+        require_lease(services, effect)
+        if not _begun(services, handling, found):
+            return _refused(services, handling, effect, "the change refused to be implemented")
+    if paused := pauses.standing(services, handling):
+        return _wait_paused(services, handling, paused)
+    return _call(services, handling, effect)
+
+
+def _not_any_more(
+    services: Services, handling: Handling, effect: Effect, verdict: Verdict
+) -> Handling | None:
+    """The second verdict differs from the first: wait where that can pass, else nothing is done."""
+    can_pass = verdict.kind in {
+        VerdictKind.ON_HOLD,
+        VerdictKind.WAITING_FOR_WINDOW,
+        VerdictKind.PENDING,
+    }
+    if verdict.kind is VerdictKind.INVALID and verdict.reason is not None:
+        can_pass = INVALID_FOLLOWS[verdict.reason] is Follow.WAIT
+    if can_pass:
+        return _wait_paused(services, handling, verdict.because)
+    return _refused(services, handling, effect, verdict.because)
+
+
+def _begun(services: Services, handling: Handling, found: Judgement) -> bool:
+    """Move the change to Implement, unless a run of ours before a crash already did."""
+    if handling.gate is not Gate.CHANGE or found.snapshot is None:
+        return True
+    if found.snapshot.state is ChangeState.IMPLEMENT:
+        return True
+    change = change_of(handling)
+    try:
+        services.change_control(change.system).begin(change, at=services.now())
+    except NotApprovedError:
+        return False
+    return True
+
+
+def _refused(services: Services, handling: Handling, effect: Effect, because: str) -> Handling:
+    """Nothing was fired: say so truthfully on change and ticket."""
+    ended = replace(effect, phase=EffectPhase.FAILED, finished_at=services.now())
+    return conclude(
+        services,
+        handling,
+        ended,
+        Stage.REPORTING,
+        why=because,
+        outcome=Outcome(end=Stage.HANDED_OVER, because=because),
+    )
+
+
+def _call(services: Services, handling: Handling, effect: Effect) -> Handling | None:
+    plan = plan_of(handling)
+    fulfiller = services.fulfiller(plan.bound.system)
+    require_lease(services, effect)
+    fired_at = services.now()
+    firing = replace(effect, evidence={**effect.evidence, FIRING: fired_at.isoformat()})
+    with services.store.begin() as work:
+        paused = pauses.standing_in(work, handling)
+        if not paused:
+            work.settle(firing)
+    if paused:
+        return _wait_paused(services, handling, paused)
+    require_lease(services, firing)
+    try:
+        fulfiller.implement(
+            plan.bound,
+            key=firing.key,
+            baseline=firing.baseline,
+            deadline=services.now() + services.settings.deadline,
+        )
+    except (PreconditionError, ProtectedSubjectError) as refusal:
+        return _refused(services, handling, firing, str(refusal))
+    except OutcomeUnknownError as unknown:
+        return _unknown(services, handling, firing, str(unknown))
+    except TransientError:
+        settle(services, effect)  # by the port's promise nothing was done: as if never fired
+        raise
+    except PermanentError as error:
+        return _unknown(services, handling, firing, f"{type(error).__name__}: {error}")
+    return _after_call(services, handling, firing)
+
+
+def _unknown(
+    services: Services, handling: Handling, effect: Effect, because: str
+) -> Handling | None:
+    """The call may or may not have taken effect: the target says so, or a person does."""
+    unknown = settle(services, replace(effect, phase=EffectPhase.UNKNOWN))
+    evidence = verify_now(services, handling, unknown)
+    if evidence.is_as_planned:
+        return verified(services, handling, unknown, evidence)
+    return park(services, handling, f"the outcome is unknown: {because}; {evidence.because}")
+
+
+def _after_call(services: Services, handling: Handling, effect: Effect) -> Handling | None:
+    evidence = verify_now(services, handling, effect)
+    if evidence.is_as_planned:
+        return verified(services, handling, effect, evidence)
+    return failed(services, handling, effect, evidence)

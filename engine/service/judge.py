@@ -1,0 +1,164 @@
+"""Reads everything a verdict needs, afresh, and asks the pure function."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.domain.change import ChangeSnapshot, InvalidReason, Verdict, VerdictKind
+from engine.domain.decision import Decision
+from engine.domain.handling import Handling, Outcome
+from engine.domain.plan import Plan
+from engine.domain.refs import Account, ChangeRef, Person
+from engine.domain.stage import Gate
+from engine.errors import PersonUnknownError
+from engine.ports.changes import ChangeControl
+from engine.service import decide, desk_gate, moves, plan, takeover
+from engine.service.verdict import verdict
+from engine.service.verdict_rules import Facts, Identity, deciding
+from engine.service.world import Services
+
+_TIME_ONLY = frozenset({InvalidReason.WINDOW_PASSED, InvalidReason.FROZEN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict with the snapshot it rests on; the desk gate has none."""
+
+    verdict: Verdict
+    snapshot: ChangeSnapshot | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """The plan no longer stands, the map became stricter; `may_revise` while its gate is a change."""
+
+    because: str
+    decision: Decision
+    may_revise: bool
+
+
+def judge(services: Services, handling: Handling) -> Judgement:
+    """Return the verdict of this handling's gate, read afresh from the system of record.
+
+    Raises:
+        RecordNotFoundError: The change is gone.
+        TransientError: Nothing was decided.
+    """
+    if handling.gate is Gate.DESK:
+        return Judgement(verdict=desk_gate.judge(services, handling), snapshot=None)
+    change = change_of(handling)
+    control = services.change_control(change.system)
+    snapshot = control.snapshot(change)
+    facts = _facts(services, handling, control, snapshot)
+    return Judgement(verdict=verdict(facts), snapshot=snapshot)
+
+
+def change_of(handling: Handling) -> ChangeRef:
+    """Return the change that stands behind this handling."""
+    if handling.change is None:
+        raise AssertionError("a submitted handling has a change")
+    return handling.change
+
+
+def plan_of(handling: Handling) -> Plan:
+    """Return the plan that this handling implements."""
+    if handling.plan is None:
+        raise AssertionError("a drafted handling has a plan")
+    return handling.plan
+
+
+def _facts(
+    services: Services, handling: Handling, control: ChangeControl, snapshot: ChangeSnapshot
+) -> Facts:
+    if handling.submission is None:
+        raise AssertionError("a change is judged after its submission")
+    own = plan_of(handling)
+    policy = decide.again(services, handling).policy
+    return Facts(
+        snapshot=snapshot,
+        plan=own,
+        submission=handling.submission,
+        correlation_id=plan.correlation_id(services, handling),
+        members=control.members(own.authority_group),
+        members_then=members_then(services, handling),
+        persons=_persons(services, snapshot),
+        freezes=policy.freezes if policy else (),
+    )
+
+
+def members_then(services: Services, handling: Handling) -> frozenset[str]:
+    """Return the authority's members at submission, from the chain's own row of it."""
+    own = plan_of(handling)
+    row = moves.find_recorded(services, handling, "submitted", plan_digest=own.digest)
+    found = row.get("members") if row else None
+    return (
+        frozenset(str(item) for item in found) if isinstance(found, list | tuple) else frozenset()
+    )
+
+
+def _persons(services: Services, snapshot: ChangeSnapshot) -> dict[Identity, Person | None]:
+    accounts = [snapshot.daemon]
+    for row in deciding(snapshot):
+        accounts += [row.approver] if row.set_by is None else [row.approver, row.set_by]
+    return {account.identity: person_of(services, account) for account in accounts}
+
+
+def person_of(services: Services, account: Account) -> Person | None:
+    """Return the one person behind an account, None when there is none or more than one."""
+    try:
+        return services.people.person(account)
+    except PersonUnknownError:
+        return None
+
+
+def still_wanted(services: Services, handling: Handling) -> Outcome | Stale | None:
+    """Return why an untouched approval must not be used any more, or None.
+
+    The ticket was closed or held, its requester changed or left, or the map of today is stricter.
+    """
+    seen = takeover.look(services, handling)
+    if isinstance(seen, Outcome):
+        return seen
+    changed = takeover.asker_changed(services, handling, seen)
+    if changed is not None:
+        return changed
+    today = decide.again(services, handling, decide.refreshed(services, handling, seen))
+    because = decide.stricter(handling, today)
+    if not because:
+        return None
+    may_revise = today.gate is Gate.CHANGE is handling.gate
+    return Stale(because=because, decision=today, may_revise=may_revise)
+
+
+def changed_after(services: Services, handling: Handling) -> str:
+    """Return what took the approval back between the last verdict and the effect, "" if nothing.
+
+    Time that went by is no objection here: the effect began inside its window.
+    """
+    found = judge(services, handling).verdict
+    objections = {
+        VerdictKind.REJECTED,
+        VerdictKind.CANCELLED,
+        VerdictKind.ON_HOLD,
+        VerdictKind.PENDING,
+    }
+    if found.kind in objections:
+        return found.because
+    if found.kind is VerdictKind.INVALID and found.reason not in _TIME_ONLY:
+        return found.because
+    return ""
+
+
+def next_look(services: Services, handling: Handling) -> datetime:
+    """Return when a waiting handling must be looked at even if nobody wakes it."""
+    own = plan_of(handling)
+    policy = handling.decision.policy if handling.decision else None
+    moments = [services.now() + services.settings.waiting_interval, own.expires_at]
+    if own.window.latest is not None:
+        moments.append(own.window.latest)
+    if policy is not None and handling.submission is not None:
+        since = handling.reminded_at or handling.submission.submitted_at
+        if policy.remind is not None:
+            moments.append(since + policy.remind)
+        if policy.tell_after is not None and handling.told_at is None:
+            moments.append(handling.submission.submitted_at + policy.tell_after)
+    return max(min(moments), services.now())

@@ -1,0 +1,114 @@
+"""How a use case writes: one transaction, one stage, one audit row, and when to wake next."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from engine.domain.canonical import JSON
+from engine.domain.handling import Handling
+from engine.domain.stage import Stage
+from engine.ports.store import UnitOfWork
+from engine.service.world import Services, chain_of
+
+
+def move(
+    services: Services,
+    handling: Handling,
+    to: Stage,
+    *,
+    why: str,
+    evidence: Mapping[str, JSON] | None = None,
+    **changes: Any,  # noqa: ANN401  any field of Handling, typed there
+) -> Handling:
+    """Commit one step of a handling; it is due again at once unless `wake_at` says otherwise.
+
+    Raises:
+        IllegalTransitionError: The table has no such edge.
+        LeaseLostError: Somebody else moved the handling meanwhile.
+    """
+    with services.store.begin() as work:
+        return move_in(work, services, handling, to, why=why, evidence=evidence, **changes)
+
+
+def move_in(
+    work: UnitOfWork,
+    services: Services,
+    handling: Handling,
+    to: Stage,
+    *,
+    why: str,
+    evidence: Mapping[str, JSON] | None = None,
+    **changes: Any,  # noqa: ANN401  as above
+) -> Handling:
+    """Do the same within a transaction that makes other rows true as well."""
+    now = services.now()
+    changes.setdefault("wake_at", None if to.is_end else now)
+    changes.setdefault("attempts", 0)
+    changes.setdefault("reason", "" if to is not Stage.PARKED and not to.is_end else why)
+    return work.advance(handling, to, why=why, at=now, evidence=evidence, **changes)
+
+
+def touch(services: Services, handling: Handling, **changes: Any) -> Handling:  # noqa: ANN401  as above
+    """Commit fields that are no step.
+
+    Raises:
+        LeaseLostError: Somebody else moved the handling meanwhile.
+    """
+    with services.store.begin() as work:
+        return work.touch(handling, at=services.now(), **changes)
+
+
+def wait_until(services: Services, handling: Handling, at: datetime | None) -> None:
+    """Leave the handling where it is until `at`, or until somebody wakes it."""
+    if handling.wake_at != at or handling.attempts:
+        touch(services, handling, wake_at=at, attempts=0)
+
+
+def record(
+    services: Services,
+    handling: Handling,
+    event: str,
+    *,
+    body: Mapping[str, JSON],
+    actor: str = "tiergate",
+) -> None:
+    """Append a row that is no step to the ticket's chain."""
+    with services.store.begin() as work:
+        record_in(work, services, handling, event, body=body, actor=actor)
+
+
+def record_in(
+    work: UnitOfWork,
+    services: Services,
+    handling: Handling,
+    event: str,
+    *,
+    body: Mapping[str, JSON],
+    actor: str = "tiergate",
+) -> None:
+    """Do the same within a transaction that makes other rows true as well."""
+    work.record(
+        chain=chain_of(handling.ticket),
+        event=event,
+        actor=actor,
+        at=services.now(),
+        body={"handling": handling.id, **body},
+    )
+
+
+def has_recorded(services: Services, handling: Handling, event: str, **body: JSON) -> bool:
+    """Whether the chain holds such a row of this handling with these values in its body."""
+    return find_recorded(services, handling, event, **body) is not None
+
+
+def find_recorded(
+    services: Services, handling: Handling, event: str, **body: JSON
+) -> Mapping[str, JSON] | None:
+    """Return the newest such row's body, or None."""
+    with services.store.begin() as work:
+        rows = work.audit(chain_of(handling.ticket))
+    wanted = {"handling": handling.id, **body}
+    for row in reversed(rows):
+        if row.event == event and all(row.body.get(name) == wanted[name] for name in wanted):
+            return row.body
+    return None

@@ -1,0 +1,130 @@
+"""What an operator may do with one ticket: retry, release, undo; each is audited by name."""
+
+from engine.domain.classification import Classification, Guess
+from engine.domain.effect import Effect, EffectKind, EffectPhase
+from engine.domain.handling import Handling, Outcome
+from engine.domain.refs import TicketRef
+from engine.domain.stage import TRANSITIONS, Stage
+from engine.errors import PreconditionError, RecordNotFoundError
+from engine.service import moves
+from engine.service.advance import advance
+from engine.service.judge import plan_of
+from engine.service.takeover import UNDO_MODEL
+from engine.service.withdraw import leave
+from engine.service.world import Services
+
+
+def retry(services: Services, ticket: TicketRef, *, by: str) -> Handling:
+    """Start a new handling: a new decision, hence a new approval; a parked one is released first.
+
+    Raises:
+        RecordNotFoundError: We never handled this ticket.
+        PreconditionError: It is still at work.
+    """
+    latest = _latest(services, ticket)
+    if not latest.stage.is_end:
+        if latest.stage is not Stage.PARKED:
+            raise PreconditionError(f"{ticket} is at stage {latest.stage}: nothing to retry")
+        release(services, ticket, by=by)
+    return _started(services, ticket, by=by)
+
+
+def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
+    """Let a ticket go to the people; our open change of it is withdrawn.
+
+    Raises:
+        RecordNotFoundError: We never handled this ticket.
+        PreconditionError: It has ended, or an effect of it is under way.
+    """
+    handling = _latest(services, ticket)
+    if handling.stage.is_end:
+        raise PreconditionError(f"{ticket} has ended at {handling.stage}")
+    outcome = Outcome(end=Stage.RELEASED, because=f"released by {by}")
+    allowed = TRANSITIONS[handling.gate][handling.stage]
+    is_before = handling.parked_from in {
+        Stage.DRAFTED,
+        Stage.OPENED,
+        Stage.AWAITING,
+        Stage.APPROVED,
+        Stage.WITHDRAWING,
+    }
+    if Stage.RELEASED in allowed and not is_before:
+        moves.move(services, handling, Stage.RELEASED, why=outcome.because, outcome=outcome)
+    elif Stage.WITHDRAWING in allowed:
+        moved = leave(services, handling, outcome)
+        if moved is not None:
+            advance(services, handling.id)
+    else:
+        raise PreconditionError(f"{ticket} is at stage {handling.stage}: an effect is under way")
+    moves.record(services, handling, "released", body={"from": str(handling.stage)}, actor=by)
+    return _latest(services, ticket)
+
+
+def undo(services: Services, ticket: TicketRef, *, by: str) -> Handling:
+    """Start the inverse of what was done, as a new plan with its own tier and approval.
+
+    Raises:
+        RecordNotFoundError: We never handled this ticket.
+        PreconditionError: Nothing of ours stands there, it has no inverse, or the target moved on.
+    """
+    latest = _latest(services, ticket)
+    effect = _standing(services, latest)
+    plan = plan_of(latest)
+    fulfiller = services.fulfiller(plan.bound.system)
+    inverse = fulfiller.catalogue()[plan.bound.action].inverse
+    if not inverse:
+        raise PreconditionError(f"{plan.bound.action} has no inverse")
+    seen = fulfiller.verify(plan.bound, key=effect.key, baseline=effect.baseline)
+    if not seen.is_as_planned:
+        raise PreconditionError(f"the target moved on: {seen.because or 'not as we left it'}")
+    values = {name: target.name for name, target in plan.bound.targets.items()}
+    given = Classification(
+        intent=inverse,
+        candidate=inverse,
+        confidence=1.0,
+        evidence=(),
+        model=UNDO_MODEL,
+        parameters={name: Guess(value=text, confidence=1.0) for name, text in values.items()},
+    )
+    with services.store.begin() as work:
+        started = work.start(ticket, at=services.now(), actor=by)
+        if started is None:
+            raise PreconditionError(f"{ticket} is being handled")
+        handling = moves.move_in(
+            work,
+            services,
+            started,
+            Stage.TRIAGED,
+            why=f"{by} asked to take {latest.id} back",
+            evidence={"intent": inverse, "undoes": latest.id, "effect": effect.key},
+            classification=given,
+            subject=latest.subject,
+        )
+    services.waker.wake(handling.id)
+    return handling
+
+
+def _standing(services: Services, handling: Handling) -> Effect:
+    with services.store.begin() as work:
+        effects = work.effects(handling.id)
+    for effect in effects:
+        if effect.kind is EffectKind.IMPLEMENT and effect.phase is EffectPhase.DONE:
+            return effect
+    raise PreconditionError(f"{handling.ticket}: no effect of ours stands")
+
+
+def _latest(services: Services, ticket: TicketRef) -> Handling:
+    with services.store.begin() as work:
+        found = work.latest(ticket)
+    if found is None:
+        raise RecordNotFoundError(f"{ticket} was never handled")
+    return found
+
+
+def _started(services: Services, ticket: TicketRef, *, by: str) -> Handling:
+    with services.store.begin() as work:
+        handling = work.start(ticket, at=services.now(), actor=by)
+    if handling is None:
+        raise PreconditionError(f"{ticket} is being handled")
+    services.waker.wake(handling.id)
+    return handling

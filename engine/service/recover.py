@@ -1,0 +1,57 @@
+"""A found intent of a dead attempt is verified at the target, never run blindly again."""
+
+from dataclasses import replace
+
+from engine.domain.effect import Effect, EffectKind, EffectPhase
+from engine.domain.handling import Handling, Outcome
+from engine.domain.stage import Stage
+from engine.service import moves
+from engine.service.effects import FIRING, load, settle, take_over
+from engine.service.implement import fire
+from engine.service.judge import plan_of
+from engine.service.plan import spec
+from engine.service.verify import after_effect, conclude, verified, verify_now
+from engine.service.withdraw import park
+from engine.service.world import Services
+
+
+def recover(services: Services, handling: Handling) -> Handling | None:
+    """IMPLEMENTING, come upon from outside: go on from what the effect's row says."""
+    effect = load(services, handling, EffectKind.IMPLEMENT)
+    if effect is None:
+        raise AssertionError("an implementing handling has an effect")
+    match effect.phase:
+        case EffectPhase.DONE:
+            return after_effect(services, handling, effect)
+        case EffectPhase.INTENT | EffectPhase.UNKNOWN:
+            if services.now() < effect.lease_until:
+                moves.wait_until(services, handling, effect.lease_until)
+                return None
+            return _take_over(services, handling, take_over(services, effect))
+        case EffectPhase.FAILED | EffectPhase.BACKED_OUT:
+            because = "a run of ours failed and was cut off before it could tell"
+            outcome = Outcome(end=Stage.HANDED_OVER, because=because)
+            return conclude(
+                services, handling, effect, Stage.REPORTING, why=because, outcome=outcome
+            )
+
+
+def _take_over(services: Services, handling: Handling, effect: Effect) -> Handling | None:
+    if FIRING not in effect.evidence:
+        return fire(services, handling, effect)
+    evidence = verify_now(services, handling, effect)
+    if evidence.is_as_planned:
+        return verified(services, handling, effect, evidence)
+    plan = plan_of(handling)
+    now_there = services.fulfiller(plan.bound.system).baseline(plan.bound)
+    untouched = dict(now_there) == dict(effect.baseline)
+    if untouched and effect.phase is EffectPhase.INTENT and spec(services, plan).may_repeat:
+        kept = {name: text for name, text in effect.evidence.items() if name != FIRING}
+        return fire(services, handling, settle(services, replace(effect, evidence=kept)))
+    settle(services, replace(effect, phase=EffectPhase.UNKNOWN))
+    seen = "the target is as before" if untouched else "the target changed, but not as planned"
+    return park(
+        services,
+        handling,
+        f"an interrupted run: {seen} ({evidence.because or 'not as planned'}); a person decides",
+    )

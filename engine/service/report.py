@@ -1,0 +1,149 @@
+"""Report: the change closed with its evidence, the ticket told and resolved where configured."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from engine.domain.change import ChangeState, CloseCode
+from engine.domain.effect import Effect, EffectKind
+from engine.domain.handling import Handling, Outcome
+from engine.domain.stage import Stage
+from engine.errors import RecordNotFoundError
+from engine.service import moves, telling
+from engine.service.effects import FIRING, NOT_OURS, public
+from engine.service.judge import change_of, plan_of
+from engine.service.withdraw import release_hold
+from engine.service.world import Occasion, Services, Template
+
+_OCCASIONS = {
+    Stage.FULFILLED: Occasion.DONE,
+    Stage.BACKED_OUT: Occasion.HANDED_OVER,
+    Stage.HANDED_OVER: Occasion.HANDED_OVER,
+}
+
+
+def report(services: Services, handling: Handling) -> Handling | None:
+    """REPORTING: tell change and ticket how it ended, each once, then end."""
+    outcome = handling.outcome
+    if outcome is None:
+        raise AssertionError("a reporting handling has an outcome")
+    effects = _effects(services, handling)
+    tell(services, handling, outcome, effects)
+    return moves.move(
+        services,
+        handling,
+        outcome.end,
+        why=outcome.because,
+        evidence={"effects": [effect.key for effect in effects]},
+    )
+
+
+def tell_granted(services: Services, handling: Handling) -> Handling:
+    """TIMEBOXED, first time: what was granted is reported now, its end when it comes."""
+    outcome = handling.outcome
+    if outcome is None:
+        raise AssertionError("a time-boxed handling has an outcome")
+    tell(services, handling, outcome, _effects(services, handling))
+    ends_at = plan_of(handling).ends_at
+    return moves.touch(services, handling, wake_at=ends_at, attempts=0, told_at=services.now())
+
+
+def tell(
+    services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
+) -> None:
+    """Write everything that people read about an end; every part is found again by its key."""
+    did = _did(effects)
+    occasion = "ended" if any(item.kind is EffectKind.END for item in effects) else "outcome"
+    if handling.change is not None and not any(NOT_OURS in item.evidence for item in effects):
+        _close(services, handling, outcome, effects)
+    try:
+        release_hold(services, handling)
+    except RecordNotFoundError:
+        return  # the ticket was deleted: nobody is there to be told
+    telling.note(
+        services,
+        handling,
+        Template.OUTCOME_NOTE,
+        occasion=occasion,
+        did=did,
+        reason=outcome.because,
+    )
+    telling.comment(services, handling, _OCCASIONS[outcome.end], did=did, reason=outcome.because)
+    if outcome.end is Stage.FULFILLED and services.settings.resolve_tickets:
+        facts = telling.facts(services, handling, did=did, reason=outcome.because)
+        text = services.renderer.render(Template.RESOLVE_TEXT, facts)
+        services.desk(handling.ticket).resolve(handling.ticket, text)
+
+
+def _effects(services: Services, handling: Handling) -> tuple[Effect, ...]:
+    with services.store.begin() as work:
+        return work.effects(handling.id)
+
+
+def _did(effects: Sequence[Effect]) -> list[str]:
+    lines: list[str] = []
+    for effect in effects:
+        if FIRING not in effect.evidence:
+            continue
+        fired_at = datetime.fromisoformat(effect.evidence[FIRING])
+        how = "verified at the target" if effect.verified else str(effect.phase)
+        lines.append(f"{effect.kind} {effect.action} {fired_at:%H:%M:%S} UTC, {how}")
+    return lines
+
+
+def _close(
+    services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
+) -> None:
+    """Close the change truthfully; a record that a person ended is never moved again."""
+    change = change_of(handling)
+    control = services.change_control(change.system)
+    try:
+        state = control.snapshot(change).state
+    except RecordNotFoundError:
+        return  # a person deleted it: the ticket's note tells what was done
+    name = f"{telling.marker(handling, 'evidence').replace(':', '-')}-{len(effects)}.json"
+    content = json.dumps(_evidence(handling, effects), indent=2, sort_keys=True)
+    control.attach(change, name=name, content=content.encode(), content_type="application/json")
+    fulfilled = outcome.end is Stage.FULFILLED
+    match state:
+        case ChangeState.IMPLEMENT | ChangeState.REVIEW:
+            facts = telling.facts(services, handling, did=_did(effects), reason=outcome.because)
+            control.close(
+                change,
+                code=CloseCode.SUCCESSFUL if fulfilled else CloseCode.UNSUCCESSFUL,
+                notes=services.renderer.render(Template.CLOSE_NOTES, facts),
+                at=services.now(),
+            )
+        case ChangeState.NEW | ChangeState.ASSESS | ChangeState.AUTHORIZE | ChangeState.SCHEDULED:
+            control.cancel(change, reason=outcome.because)
+        case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED:
+            telling.note_on_change(
+                services,
+                handling,
+                Template.CHANGE_NOTE,
+                occasion=f"after-end-{len(effects)}",
+                reason=outcome.because,
+            )
+
+
+def _evidence(handling: Handling, effects: Sequence[Effect]) -> dict[str, object]:
+    plan = plan_of(handling)
+    return {
+        "ticket": str(handling.ticket),
+        "plan": plan.document(),
+        "plan_digest": plan.digest,
+        "effects": [
+            {
+                "key": effect.key,
+                "kind": effect.kind,
+                "action": effect.action,
+                "phase": effect.phase,
+                "started_at": effect.started_at.isoformat(),
+                "finished_at": effect.finished_at.isoformat() if effect.finished_at else None,
+                "verified": effect.verified,
+                "baseline": dict(effect.baseline),
+                "seen": dict(public(effect.evidence)),
+            }
+            for effect in effects
+        ],
+    }

@@ -1,0 +1,72 @@
+"""The person wins: what a ticket's own record says against our going on."""
+
+from engine.domain.handling import Handling, Outcome
+from engine.domain.stage import Stage
+from engine.domain.ticket import NativeApproval, Ticket, TicketState
+from engine.errors import PersonUnknownError, RecordNotFoundError
+from engine.service.world import Services
+
+SUBMITTED = frozenset({Stage.AWAITING, Stage.APPROVED, Stage.WITHDRAWING})
+"""Here an assignment no longer stops us; holding or closing the ticket does."""
+
+UNDO_MODEL = "operator: undo"
+"""The `model` of a classification that an operator gave: its ticket may be closed already."""
+
+
+def look(services: Services, handling: Handling) -> Ticket | Outcome:
+    """Read the ticket afresh; return it, or how the handling ends because a person wants it so.
+
+    Before a submission a person stops us by taking, holding or closing the ticket, or by asking in
+    another name; afterwards by holding or closing it. A ticket that is gone cancels.
+    """
+    desk = services.desk(handling.ticket)
+    try:
+        ticket = desk.read(handling.ticket)
+    except RecordNotFoundError:
+        return Outcome(end=Stage.CANCELLED, because="the ticket is gone or hidden from us")
+    return _ended(handling, ticket) or _taken(services, handling, ticket) or ticket
+
+
+def _ended(handling: Handling, ticket: Ticket) -> Outcome | None:
+    if ticket.is_held:
+        return Outcome(end=Stage.TAKEN_OVER, because="a person told us to stop on this ticket")
+    if ticket.native_approval is NativeApproval.REJECTED:
+        return Outcome(end=Stage.CANCELLED, because="the ticket's own approval was rejected")
+    if not ticket.state.is_open and not is_undo(handling):
+        word = "cancelled" if ticket.state is TicketState.CANCELLED else "closed"
+        return Outcome(end=Stage.CANCELLED, because=f"a person {word} the ticket")
+    return None
+
+
+def _taken(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
+    if handling.stage in SUBMITTED or is_undo(handling) or ticket.assignee is None:
+        return None
+    if ticket.assignee.identity == services.desk(handling.ticket).account().identity:
+        return None
+    return Outcome(end=Stage.TAKEN_OVER, because=f"{ticket.assignee.name} took the ticket")
+
+
+def is_undo(handling: Handling) -> bool:
+    """Whether an operator asked to take an earlier handling of this ticket back."""
+    return handling.classification is not None and handling.classification.model == UNDO_MODEL
+
+
+def asker_changed(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
+    """Return how it ends when the requester is no longer the plan's, or has left, else None."""
+    plan = handling.plan
+    if plan is None:
+        return None
+    because = _person_misfit(services, ticket, plan.requester_key)
+    return Outcome(end=Stage.HANDED_OVER, because=because) if because else None
+
+
+def _person_misfit(services: Services, ticket: Ticket, key: str) -> str:
+    if ticket.requester is None:
+        return "the ticket no longer names a requester"
+    try:
+        person = services.people.person(ticket.requester)
+    except PersonUnknownError as unknown:
+        return f"the requester is no longer known: {unknown}"
+    if person.key != key:
+        return "the ticket's requester was changed"
+    return "the requester has left" if person.facts.get("active") is False else ""

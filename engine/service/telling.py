@@ -1,0 +1,131 @@
+"""What people read on the ticket: internal notes, and comments where they are switched on."""
+
+from collections.abc import Mapping, Sequence
+
+from engine.domain.canonical import JSON
+from engine.domain.decision import Phase
+from engine.domain.handling import Handling
+from engine.domain.plan import Plan
+from engine.domain.refs import ChangeRef
+from engine.service import moves
+from engine.service.world import Occasion, Services, Template
+
+
+def may_write(handling: Handling) -> bool:
+    """Whether anything of this handling may be written outside: a decision says so."""
+    return handling.decision is not None and handling.decision.phase is not Phase.OBSERVE
+
+
+def marker(handling: Handling, occasion: str) -> str:
+    """Return the key under which one note of this handling is found again."""
+    return f"tiergate:{handling.id}:{occasion}"
+
+
+def facts(
+    services: Services,
+    handling: Handling,
+    *,
+    did: Sequence[str] = (),
+    reason: str = "",
+) -> dict[str, JSON]:
+    """Return what every template of a ticket may name; texts in it are data, never markup."""
+    decision, classification = handling.decision, handling.classification
+    routed = moves.find_recorded(services, handling, "routed") or {}
+    return {
+        "ticket": {
+            "system": handling.ticket.system,
+            "key": handling.ticket.key,
+            "kind": str(handling.ticket.kind),
+        },
+        "action": decision.action if decision else "",
+        "tier": int(decision.tier) if decision else None,
+        "gate": str(handling.gate),
+        "phase": str(decision.phase) if decision else "",
+        "hand_over": decision.hand_over if decision else "",
+        "reasons": [
+            {"rule": item.rule, "because": item.because}
+            for item in (decision.reasons if decision else ())
+        ],
+        "tier_map_digest": decision.tier_map_digest if decision else "",
+        "intent": classification.intent if classification else "",
+        "candidate": classification.candidate if classification else "",
+        "confidence": f"{classification.confidence:.3f}" if classification else "",
+        "evidence": list(classification.evidence) if classification else [],
+        "model": classification.model if classification else "",
+        "abstained_because": classification.abstained_because if classification else "",
+        "routed": routed.get("written", {}),
+        "kept": routed.get("kept", []),
+        "requester": handling.requester.name if handling.requester else "",
+        "subject": handling.subject.name if handling.subject else "",
+        "stage": str(handling.stage),
+        "did": list(did),
+        "reason": reason,
+        "change": _change(handling.change),
+        "plan": _plan(handling.plan),
+    }
+
+
+def _change(change: ChangeRef | None) -> Mapping[str, JSON] | None:
+    if change is None:
+        return None
+    return {"system": change.system, "number": change.number, "url": change.url}
+
+
+def _plan(plan: Plan | None) -> Mapping[str, JSON] | None:
+    if plan is None:
+        return None
+    document = plan.document()
+    return {
+        "digest": plan.digest,
+        "code": plan.code,
+        "revision": plan.revision,
+        "window": document["window"],
+        "expires": document["expires"],
+        "ends": document["ends"],
+    }
+
+
+def note(
+    services: Services,
+    handling: Handling,
+    template: Template,
+    *,
+    occasion: str,
+    did: Sequence[str] = (),
+    reason: str = "",
+) -> None:
+    """Write one internal note, once for this handling and occasion."""
+    text = services.renderer.render(template, facts(services, handling, did=did, reason=reason))
+    services.desk(handling.ticket).add_work_note(
+        handling.ticket, text, marker=marker(handling, occasion)
+    )
+
+
+def comment(
+    services: Services,
+    handling: Handling,
+    occasion: Occasion,
+    *,
+    did: Sequence[str] = (),
+    reason: str = "",
+) -> None:
+    """Write the requester-visible comment of this occasion, if the configuration has one."""
+    template = services.settings.comments.get(occasion)
+    if template is None:
+        return
+    text = services.renderer.render(template, facts(services, handling, did=did, reason=reason))
+    services.desk(handling.ticket).add_comment(
+        handling.ticket, text, marker=marker(handling, f"comment-{occasion}")
+    )
+
+
+def note_on_change(
+    services: Services, handling: Handling, template: Template, *, occasion: str, reason: str
+) -> None:
+    """Write one internal note on the handling's change, once."""
+    if handling.change is None:
+        return
+    text = services.renderer.render(template, facts(services, handling, reason=reason))
+    services.change_control(handling.change.system).add_work_note(
+        handling.change, text, marker=marker(handling, occasion)
+    )

@@ -1,0 +1,81 @@
+"""The verdict: one pure function from fresh facts to the gate's answer, and what follows."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from engine.domain.change import InvalidReason, Verdict, VerdictKind
+from engine.service.verdict_rules import (
+    Facts,
+    deciding,
+    has_native_end,
+    is_authorised,
+    is_complete,
+    is_in_time,
+    is_not_held,
+    is_ours,
+    is_unedited,
+    may_run_now,
+)
+
+RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
+    is_ours,
+    has_native_end,
+    is_unedited,
+    is_in_time,
+    is_not_held,
+    is_complete,
+    is_authorised,
+    may_run_now,
+)
+"""In this order; the first that objects is the verdict.
+
+Whose record it is comes first, then what people decided against it, then whether the text is still
+the submitted one: an edit is found while approvers still decide, not after.
+"""
+
+
+def verdict(facts: Facts) -> Verdict:
+    """Return the gate's answer over facts that were all read in one go; no I/O, no clock."""
+    for rule in RULES:
+        objection = rule(facts)
+        if objection is not None:
+            return objection
+    approvers = tuple(row.approver for row in deciding(facts.snapshot))
+    names = ", ".join(account.name for account in approvers)
+    return Verdict(kind=VerdictKind.APPROVED, because=f"approved by {names}", approvers=approvers)
+
+
+class Follow(StrEnum):
+    """What an invalid approval leads to."""
+
+    WAIT = "wait"
+    """The gate stays shut; a right, a freeze or a person may open it."""
+    REVISE = "revise"
+    """The change is withdrawn and the next revision opened."""
+    HAND_OVER = "hand_over"
+    """The change is withdrawn and a person gets the ticket."""
+
+
+INVALID_FOLLOWS: Mapping[InvalidReason, Follow] = MappingProxyType(
+    {
+        InvalidReason.HISTORY_UNREADABLE: Follow.WAIT,
+        InvalidReason.MEMBERSHIP_UNREADABLE: Follow.WAIT,
+        InvalidReason.FROZEN: Follow.WAIT,
+        InvalidReason.PLAN_EDITED: Follow.REVISE,
+        InvalidReason.WINDOW_CHANGED: Follow.REVISE,
+        InvalidReason.WINDOW_PASSED: Follow.REVISE,
+        InvalidReason.BYPASSED: Follow.HAND_OVER,
+        InvalidReason.NOBODY_APPROVED: Follow.HAND_OVER,
+        InvalidReason.TOO_FEW_APPROVERS: Follow.HAND_OVER,
+        InvalidReason.OUTSIDE_AUTHORITY: Follow.HAND_OVER,
+        InvalidReason.MEMBER_TOO_LATE: Follow.HAND_OVER,
+        InvalidReason.SELF_APPROVED: Follow.HAND_OVER,
+        InvalidReason.DAEMON_APPROVED: Follow.HAND_OVER,
+        InvalidReason.SETTER_UNKNOWN: Follow.HAND_OVER,
+        InvalidReason.PERSON_UNKNOWN: Follow.HAND_OVER,
+        InvalidReason.WRONG_RECORD: Follow.HAND_OVER,
+        InvalidReason.MOVED_BY_OTHER: Follow.HAND_OVER,
+    }
+)
+"""Total over `InvalidReason`; a test compares both."""

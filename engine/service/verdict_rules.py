@@ -1,0 +1,272 @@
+"""The verdict's parts, each one question over one snapshot; pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.domain.change import (
+    ApprovalRow,
+    ApprovalState,
+    ChainState,
+    ChangeSnapshot,
+    ChangeState,
+    InvalidReason,
+    Membership,
+    Verdict,
+    VerdictKind,
+)
+from engine.domain.decision import Freeze, Window
+from engine.domain.handling import Submission
+from engine.domain.plan import Plan
+from engine.domain.refs import Account, Person
+
+Identity = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a verdict rests on, all of it read afresh but the plan and its submission.
+
+    Attributes:
+        snapshot: The change, its approval rows and its history, as of `snapshot.taken_at`.
+        correlation_id: Ours, for this installation, ticket, attempt and revision.
+        members: The authority's members now; None when they could not be read.
+        members_then: Ids of the members at submission, for groups that keep no dates.
+        persons: Account to person, for approvers, setters and the daemon; None: nobody, or several.
+    """
+
+    snapshot: ChangeSnapshot
+    plan: Plan
+    submission: Submission
+    correlation_id: str
+    members: tuple[Membership, ...] | None
+    members_then: frozenset[str]
+    persons: Mapping[Identity, Person | None]
+    freezes: tuple[Freeze, ...] = field(default_factory=tuple)
+
+
+def invalid(reason: InvalidReason, because: str, *, not_before: datetime | None = None) -> Verdict:
+    """Return that the approval does not count."""
+    return Verdict(kind=VerdictKind.INVALID, reason=reason, because=because, not_before=not_before)
+
+
+def answer(kind: VerdictKind, because: str) -> Verdict:
+    """Return any other verdict without approvers."""
+    return Verdict(kind=kind, because=because)
+
+
+NATIVE_ENDS: Mapping[ChangeState, Verdict | None] = {
+    ChangeState.NEW: None,
+    ChangeState.ASSESS: None,
+    ChangeState.AUTHORIZE: None,
+    ChangeState.SCHEDULED: None,
+    ChangeState.IMPLEMENT: None,
+    ChangeState.REVIEW: invalid(
+        InvalidReason.MOVED_BY_OTHER, "somebody moved the change on to Review"
+    ),
+    ChangeState.CLOSED: answer(VerdictKind.CANCELLED, "a person closed the change"),
+    ChangeState.CANCELLED: answer(VerdictKind.CANCELLED, "a person cancelled the change"),
+    ChangeState.REJECTED: answer(VerdictKind.REJECTED, "the change was rejected"),
+}
+"""What the record's own state says, before anything else is asked; None: it goes on."""
+
+
+def is_ours(facts: Facts) -> Verdict | None:
+    """The record carries our correlation id and the digest of exactly this plan."""
+    snapshot = facts.snapshot
+    if snapshot.correlation_id != facts.correlation_id:
+        return invalid(InvalidReason.WRONG_RECORD, "the correlation id is not ours")
+    submitted = facts.submission.text.fields().values()
+    if not any(facts.plan.digest in text for text in submitted):
+        return invalid(InvalidReason.WRONG_RECORD, "another plan was submitted")
+    return None
+
+
+def has_native_end(facts: Facts) -> Verdict | None:
+    """A person, or the native chain, ended it: cancelled, closed, rejected."""
+    snapshot = facts.snapshot
+    if (ended := NATIVE_ENDS[snapshot.state]) is not None:
+        return _with_reason(ended, snapshot)
+    rejecting = [row for row in snapshot.approvals if row.state is ApprovalState.REJECTED]
+    if rejecting:
+        comment = f": {rejecting[0].comment}" if rejecting[0].comment else ""
+        return answer(VerdictKind.REJECTED, f"rejected by {rejecting[0].approver.name}{comment}")
+    if ChainState.REJECTED is snapshot.chain or ApprovalState.REJECTED is snapshot.rollup:
+        return _with_reason(answer(VerdictKind.REJECTED, "the change was rejected"), snapshot)
+    if ChainState.CANCELLED is snapshot.chain or ApprovalState.CANCELLED is snapshot.rollup:
+        return answer(VerdictKind.CANCELLED, "the approval was called off")
+    return None
+
+
+def _with_reason(verdict: Verdict, snapshot: ChangeSnapshot) -> Verdict:
+    because = f"{verdict.because}: {snapshot.reason}" if snapshot.reason else verdict.because
+    return Verdict(kind=verdict.kind, because=because, reason=verdict.reason)
+
+
+def is_unedited(facts: Facts) -> Verdict | None:
+    """No plan field differs from what was submitted, nor was one edited and edited back."""
+    snapshot, since = facts.snapshot, facts.submission.submitted_at
+    if snapshot.history is None:
+        return invalid(InvalidReason.HISTORY_UNREADABLE, "the change's history cannot be read")
+    if snapshot.text.digest != facts.submission.text.digest:
+        return invalid(InvalidReason.PLAN_EDITED, "the plan's text is not the submitted one")
+    plan_fields = snapshot.text.fields()
+    for edit in snapshot.history:
+        is_ours_at_submission = _is_daemon(facts, edit.by) and edit.at <= since
+        if edit.at < since or is_ours_at_submission or edit.old == edit.new:
+            continue
+        who = edit.by.name if edit.by else "somebody"
+        if edit.field in plan_fields:
+            return invalid(InvalidReason.PLAN_EDITED, f"{who} edited {edit.field}")
+        if edit.field == "window" and facts.plan.window != Window():
+            return invalid(InvalidReason.WINDOW_CHANGED, f"{who} moved the window")
+    return _window_changed(facts)
+
+
+def _window_changed(facts: Facts) -> Verdict | None:
+    planned, shown = facts.plan.window, facts.snapshot.window
+    pairs = ((planned.earliest, shown.earliest), (planned.latest, shown.latest))
+    for ours, theirs in pairs:
+        if ours is not None and theirs is not None and ours != theirs:
+            return invalid(InvalidReason.WINDOW_CHANGED, "the window is not the planned one")
+    return None
+
+
+def _is_daemon(facts: Facts, account: Account | None) -> bool:
+    return account is not None and account.identity == facts.snapshot.daemon.identity
+
+
+def is_in_time(facts: Facts) -> Verdict | None:
+    """Neither expired nor past its window, by the change system's own clock."""
+    now, plan = facts.snapshot.taken_at, facts.plan
+    if plan.window.latest is not None and now >= plan.window.latest:
+        return invalid(InvalidReason.WINDOW_PASSED, "the change window has passed")
+    if now >= plan.expires_at:
+        return answer(VerdictKind.EXPIRED, f"not decided before {plan.expires_at:%d %b %Y %H:%M}")
+    return None
+
+
+def is_not_held(facts: Facts) -> Verdict | None:
+    """Nobody holds the change."""
+    if not facts.snapshot.is_on_hold:
+        return None
+    why = f": {facts.snapshot.on_hold_reason}" if facts.snapshot.on_hold_reason else ""
+    return answer(VerdictKind.ON_HOLD, f"the change is on hold{why}")
+
+
+_UNDECIDED = frozenset({ChangeState.NEW, ChangeState.ASSESS, ChangeState.AUTHORIZE})
+
+
+def is_complete(facts: Facts) -> Verdict | None:
+    """The native chain is complete by its roll-up and its state, and no row is left open."""
+    snapshot = facts.snapshot
+    if snapshot.chain is ChainState.BYPASSED:
+        return invalid(InvalidReason.BYPASSED, "the native approval chain was bypassed")
+    if snapshot.state is ChangeState.IMPLEMENT and not _is_daemon(facts, snapshot.moved_by):
+        return invalid(InvalidReason.MOVED_BY_OTHER, "somebody else moved it to Implement")
+    is_past = snapshot.state not in _UNDECIDED
+    if is_past and snapshot.chain is ChainState.NOT_STARTED:
+        return invalid(
+            InvalidReason.BYPASSED, "the change stands behind an approval nobody was asked for"
+        )
+    because = ""
+    if snapshot.chain is not ChainState.COMPLETE:
+        because = "the native approval is not complete"
+    elif not is_past or snapshot.rollup is not ApprovalState.APPROVED:
+        because = "the native roll-up does not say approved yet"
+    elif any(row.state is ApprovalState.REQUESTED for row in snapshot.approvals):
+        because = "an approver has not decided yet"
+    return answer(VerdictKind.PENDING, because) if because else None
+
+
+def deciding(snapshot: ChangeSnapshot) -> tuple[ApprovalRow, ...]:
+    """Return the rows that said yes."""
+    return tuple(row for row in snapshot.approvals if row.state is ApprovalState.APPROVED)
+
+
+def is_authorised(facts: Facts) -> Verdict | None:
+    """Every yes comes from, and was set by, a member of the authority who is no party to it."""
+    rows = deciding(facts.snapshot)
+    if not rows:
+        return invalid(InvalidReason.NOBODY_APPROVED, "the chain passed without any approver")
+    if facts.members is None:
+        return invalid(
+            InvalidReason.MEMBERSHIP_UNREADABLE, "the authority's members cannot be read"
+        )
+    for row in rows:
+        for verdict in _row_doubts(facts, row):
+            return verdict
+    persons = {_key(facts, row.approver) for row in rows}
+    if len(persons) < max(1, facts.plan.least_approvers):
+        return invalid(
+            InvalidReason.TOO_FEW_APPROVERS,
+            f"{len(persons)} of {facts.plan.least_approvers} approvers said yes",
+        )
+    return None
+
+
+def _row_doubts(facts: Facts, row: ApprovalRow) -> Iterator[Verdict]:
+    if row.set_by is None:
+        yield invalid(
+            InvalidReason.SETTER_UNKNOWN, f"nobody can tell who set {row.approver.name}'s yes"
+        )
+        return
+    for account in (row.approver, row.set_by):
+        yield from _account_doubts(facts, account)
+
+
+def _account_doubts(facts: Facts, account: Account) -> Iterator[Verdict]:
+    name = account.name
+    if _is_daemon(facts, account):
+        yield invalid(InvalidReason.DAEMON_APPROVED, f"{name} is the daemon's own account")
+    if (key := _key(facts, account)) is None:
+        yield invalid(InvalidReason.PERSON_UNKNOWN, f"{name} is not exactly one known person")
+    elif key == _key(facts, facts.snapshot.daemon):
+        yield invalid(InvalidReason.DAEMON_APPROVED, f"{name} is the daemon under another name")
+    elif key in {facts.plan.requester_key, facts.plan.subject_key}:
+        yield invalid(InvalidReason.SELF_APPROVED, f"{name} asked for this, or it is about {name}")
+    found = [
+        member for member in facts.members or () if member.account.identity == account.identity
+    ]
+    if not found:
+        yield invalid(
+            InvalidReason.OUTSIDE_AUTHORITY, f"{name} does not belong to {facts.plan.authority}"
+        )
+    elif not any(_is_old_enough(facts, member) for member in found):
+        yield invalid(
+            InvalidReason.MEMBER_TOO_LATE,
+            f"{name} joined {facts.plan.authority} after the plan was submitted",
+        )
+
+
+def _is_old_enough(facts: Facts, member: Membership) -> bool:
+    if member.since is None:
+        return member.account.id in facts.members_then
+    return member.since < facts.submission.submitted_at
+
+
+def _key(facts: Facts, account: Account) -> str | None:
+    person = facts.persons.get(account.identity)
+    return None if person is None else person.key
+
+
+def may_run_now(facts: Facts) -> Verdict | None:
+    """Inside the plan's window and the record's own, outside every freeze."""
+    now = facts.snapshot.taken_at
+    for freeze in facts.freezes:
+        if freeze.covers(now):
+            return invalid(
+                InvalidReason.FROZEN, f"change freeze {freeze.name}", not_before=freeze.ends_at
+            )
+    for window in (facts.plan.window, facts.snapshot.window):
+        if window.earliest is not None and now < window.earliest:
+            return Verdict(
+                kind=VerdictKind.WAITING_FOR_WINDOW,
+                because=f"approved; the window opens at {window.earliest:%d %b %Y %H:%M} UTC",
+                approvers=tuple(row.approver for row in deciding(facts.snapshot)),
+                not_before=window.earliest,
+            )
+    latest = facts.snapshot.window.latest
+    if latest is not None and now >= latest:
+        return invalid(InvalidReason.WINDOW_PASSED, "the record's own window has passed")
+    return None

@@ -1,0 +1,192 @@
+"""While it waits: each wake reads afresh; people are reminded, nobody is ever approved for."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from engine.domain.change import Verdict, VerdictKind
+from engine.domain.handling import Handling, Outcome
+from engine.domain.stage import Gate, Stage
+from engine.errors import RecordNotFoundError
+from engine.ports.mailer import Message
+from engine.service import moves, plan, takeover, telling
+from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
+from engine.service.verdict import INVALID_FOLLOWS, Follow
+from engine.service.withdraw import close_gate, finish, leave, revise
+from engine.service.world import Services, Template
+
+ENDS: Mapping[VerdictKind, Stage | None] = MappingProxyType(
+    {
+        VerdictKind.PENDING: None,
+        VerdictKind.APPROVED: None,
+        VerdictKind.ON_HOLD: None,
+        VerdictKind.WAITING_FOR_WINDOW: None,
+        VerdictKind.INVALID: None,
+        VerdictKind.REJECTED: Stage.REJECTED,
+        VerdictKind.CANCELLED: Stage.CANCELLED,
+        VerdictKind.EXPIRED: Stage.EXPIRED,
+    }
+)
+"""How a handling ends on each verdict; None: it does not end by that."""
+
+
+def await_approval(services: Services, handling: Handling) -> Handling | None:
+    """AWAITING: look afresh; move on, end, or go on waiting."""
+    found = _look(services, handling)
+    if not isinstance(found, Judgement):
+        return found
+    verdict = found.verdict
+    if verdict.kind is VerdictKind.APPROVED:
+        return _approved(services, handling, found)
+    if verdict.kind is VerdictKind.WAITING_FOR_WINDOW:
+        return _approved(services, handling, found)
+    _remind(services, handling, verdict)
+    return None
+
+
+def await_window(services: Services, handling: Handling) -> Judgement | Handling | None:
+    """APPROVED: return the judgement if it may run now; else wait, go back, or end."""
+    found = _look(services, handling)
+    if not isinstance(found, Judgement):
+        return found
+    verdict = found.verdict
+    if verdict.kind is VerdictKind.APPROVED:
+        return found
+    if verdict.kind is VerdictKind.WAITING_FOR_WINDOW:
+        moves.wait_until(services, handling, verdict.not_before)
+        return None
+    return moves.move(
+        services,
+        handling,
+        Stage.AWAITING,
+        why=verdict.because,
+        wake_at=next_look(services, handling),
+    )
+
+
+def _look(services: Services, handling: Handling) -> Judgement | Handling | None:
+    """Return a judgement that lets us go on or wait; everything else has been acted upon."""
+    wanted = still_wanted(services, handling)
+    if isinstance(wanted, Outcome):
+        return leave(services, handling, wanted)
+    if isinstance(wanted, Stale):
+        return _stale(services, handling, wanted)
+    try:
+        found = judge(services, handling)
+    except RecordNotFoundError:
+        gone = Outcome(end=Stage.HANDED_OVER, because="the change is gone or hidden from us")
+        return leave(services, handling, gone)
+    verdict = found.verdict
+    end = _end(handling, verdict)
+    if end is not None:
+        return leave(services, handling, end)
+    if verdict.kind is VerdictKind.INVALID:
+        return _invalid(services, handling, found)
+    return found
+
+
+def _end(handling: Handling, verdict: Verdict) -> Outcome | None:
+    end = ENDS[verdict.kind]
+    if end is None:
+        return None
+    if handling.gate is Gate.DESK and end is Stage.REJECTED:
+        end = Stage.HANDED_OVER  # an agent who says what is wrong has the ticket in hand
+    return Outcome(end=end, because=verdict.because)
+
+
+def _stale(services: Services, handling: Handling, stale: Stale) -> Handling | None:
+    if stale.may_revise:
+        return revise(services, handling, stale.because, decision=stale.decision)
+    return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=stale.because))
+
+
+def _invalid(
+    services: Services, handling: Handling, found: Judgement
+) -> Judgement | Handling | None:
+    verdict = found.verdict
+    if verdict.reason is None:
+        raise AssertionError("an invalid verdict has a reason")
+    match INVALID_FOLLOWS[verdict.reason]:
+        case Follow.REVISE:
+            return revise(services, handling, verdict.because)
+        case Follow.HAND_OVER:
+            outcome = Outcome(end=Stage.HANDED_OVER, because=verdict.because)
+            return leave(services, handling, outcome)
+        case Follow.WAIT:
+            return found
+
+
+def _approved(services: Services, handling: Handling, found: Judgement) -> Handling:
+    verdict = found.verdict
+    return moves.move(
+        services,
+        handling,
+        Stage.APPROVED,
+        why=verdict.because,
+        evidence={
+            "approvers": [
+                {"system": account.system, "id": account.id, "name": account.name}
+                for account in verdict.approvers
+            ],
+            "plan_digest": plan_of(handling).digest,
+            "record_version": found.snapshot.version if found.snapshot else "",
+        },
+        wake_at=verdict.not_before or services.now(),
+    )
+
+
+def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
+    """Remind approvers on the change, tell whom the map names; a timeout approves nothing."""
+    decision, submission = handling.decision, handling.submission
+    if decision is None or decision.policy is None or submission is None:
+        raise AssertionError("a waiting handling has a gate policy and a submission")
+    now, policy = services.now(), decision.policy
+    since = handling.reminded_at or submission.submitted_at
+    if handling.reason != verdict.because:
+        handling = moves.touch(services, handling, reason=verdict.because)
+    if policy.remind is not None and now >= since + policy.remind:
+        telling.note_on_change(
+            services,
+            handling,
+            Template.REMINDER_NOTE,
+            occasion=f"reminder-{since:%Y%m%dT%H%M%S}",
+            reason=verdict.because,
+        )
+        handling = moves.touch(services, handling, reminded_at=now)
+    if (
+        policy.tell_after is not None
+        and policy.tell_whom
+        and handling.told_at is None
+        and now >= submission.submitted_at + policy.tell_after
+    ):
+        _tell(services, handling, policy.tell_whom, verdict.because)
+        handling = moves.touch(services, handling, told_at=now)
+    moves.wait_until(services, handling, next_look(services, handling))
+
+
+def _tell(services: Services, handling: Handling, whom: str, reason: str) -> None:
+    text = services.renderer.render(
+        Template.TELL_MAIL, telling.facts(services, handling, reason=reason)
+    )
+    subject, _, body = text.partition("\n")
+    key = f"{handling.id}-{handling.correlation_suffix}".replace(":", "-")
+    services.mailer.send(
+        Message(
+            id=f"tell-{key}@{services.settings.installation}",
+            to=whom,
+            subject=subject.strip(),
+            body=body.lstrip("\n"),
+        )
+    )
+
+
+def withdraw(services: Services, handling: Handling) -> Handling | None:
+    """WITHDRAWING: end our change, then the handling, or draft the next revision."""
+    because = handling.outcome.because if handling.outcome else handling.reason or "revised"
+    if not close_gate(services, handling, because):
+        return None
+    if handling.outcome is not None:
+        return finish(services, handling, handling.outcome)
+    seen = takeover.look(services, handling)
+    if isinstance(seen, Outcome):
+        return finish(services, handling, seen)
+    return plan.draft(services, handling, seen, revision=plan_of(handling).revision + 1)

@@ -1,0 +1,187 @@
+"""How a handling ends before an effect: what becomes of ticket and change, by one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from engine.domain.decision import Decision
+from engine.domain.handling import Handling, Outcome
+from engine.domain.refs import ChangeRef
+from engine.domain.stage import TRANSITIONS, Stage
+from engine.domain.ticket import TicketState
+from engine.errors import RecordNotFoundError
+from engine.service import moves, telling
+from engine.service.plan import correlation_id
+from engine.service.world import Occasion, Services, Template
+
+
+class TicketTerm(StrEnum):
+    """What becomes of the ticket."""
+
+    RETURN = "return"
+    """Off our hold, with a note; a person works on."""
+    LEAVE = "leave"
+    """A person took or closed it: nothing but the end of our own hold is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndTerms:
+    """How one end is told; `has_note` when no change was open, a withdrawn change always has."""
+
+    ticket: TicketTerm
+    has_note: bool
+    comment: Occasion | None
+
+
+END_TERMS: Mapping[Stage, EndTerms] = MappingProxyType(
+    {
+        Stage.REJECTED: EndTerms(ticket=TicketTerm.RETURN, has_note=True, comment=Occasion.REFUSED),
+        Stage.EXPIRED: EndTerms(
+            ticket=TicketTerm.RETURN, has_note=True, comment=Occasion.HANDED_OVER
+        ),
+        Stage.HANDED_OVER: EndTerms(
+            ticket=TicketTerm.RETURN, has_note=True, comment=Occasion.HANDED_OVER
+        ),
+        Stage.CANCELLED: EndTerms(ticket=TicketTerm.LEAVE, has_note=False, comment=None),
+        Stage.TAKEN_OVER: EndTerms(ticket=TicketTerm.LEAVE, has_note=False, comment=None),
+        Stage.RELEASED: EndTerms(ticket=TicketTerm.RETURN, has_note=False, comment=None),
+    }
+)
+"""Ends before an effect. In each our own change, if one is open, is cancelled with the reason; a
+change that a person ended is left as it is (docs/gate.md has the same table for people)."""
+
+_MAY_HAVE_CHANGE = frozenset({Stage.DRAFTED, Stage.OPENED, Stage.AWAITING, Stage.APPROVED})
+_NOTHING_OUTSIDE = frozenset({Stage.INGESTED, Stage.TRIAGED, Stage.DECIDED, Stage.READY})
+
+
+def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling | None:
+    """Stop a handling before its effect, by the way that its stage allows.
+
+    Once an intent is stored only the outcome at the target decides: such a handling is parked.
+    """
+    at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
+    if at in _MAY_HAVE_CHANGE:
+        return moves.move(
+            services, handling, Stage.WITHDRAWING, why=outcome.because, outcome=outcome
+        )
+    if at in _NOTHING_OUTSIDE and outcome.end in TRANSITIONS[handling.gate][handling.stage]:
+        _tell(services, handling, outcome)
+        return moves.move(services, handling, outcome.end, why=outcome.because, outcome=outcome)
+    return park(services, handling, outcome.because)
+
+
+def park(services: Services, handling: Handling, why: str) -> Handling | None:
+    """Stop at this stage until a person looks; the reason is kept and, where we may, told."""
+    if handling.stage is Stage.PARKED or handling.stage.is_end:
+        return None
+    return moves.move(services, handling, Stage.PARKED, why=why)
+
+
+def tell_parked(services: Services, handling: Handling) -> Handling | None:
+    """PARKED: write the reason on the ticket once; then nothing is due until a person acts."""
+    if telling.may_write(handling):
+        telling.note(
+            services,
+            handling,
+            Template.PARKED_NOTE,
+            occasion=f"parked-{handling.parked_from}",
+            reason=handling.reason,
+        )
+    moves.wait_until(services, handling, None)
+    return None
+
+
+def revise(
+    services: Services, handling: Handling, because: str, *, decision: Decision | None = None
+) -> Handling | None:
+    """Withdraw the change and open the next revision, unless that went on too often or too long.
+
+    `decision` is today's, where the tier map became stricter.
+    """
+    plan, decision = handling.plan, decision or handling.decision
+    if plan is None or decision is None or decision.policy is None:
+        raise AssertionError("only a plan behind a gate is revised")
+    if services.now() >= handling.created_at + decision.policy.expires:
+        outcome = Outcome(end=Stage.EXPIRED, because=f"{because}; the time for approval is over")
+        return leave(services, handling, outcome)
+    if plan.revision >= services.settings.max_revisions:
+        because = f"{because}; revision {plan.revision} was the last, a person decides"
+        return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=because))
+    return moves.move(
+        services, handling, Stage.WITHDRAWING, why=because, outcome=None, decision=decision
+    )
+
+
+def close_gate(services: Services, handling: Handling, because: str) -> bool:
+    """End our own change, or an unanswered create of it; return False while that must wait."""
+    change = handling.change
+    if change is None and handling.opening_since is not None:
+        change = _find_unanswered(services, handling)
+        if change is None and not _is_looked_for(services, handling):
+            return False
+    if change is None:
+        return True
+    control = services.change_control(change.system)
+    try:
+        control.cancel(change, reason=because)
+    except RecordNotFoundError:
+        return True  # a person deleted it: there is nothing left to end
+    if handling.change is not None:
+        telling.note_on_change(
+            services,
+            handling,
+            Template.CHANGE_NOTE,
+            occasion=f"withdrawn-{handling.correlation_suffix}",
+            reason=because,
+        )
+    return True
+
+
+def _find_unanswered(services: Services, handling: Handling) -> ChangeRef | None:
+    system = services.change_system_for(handling.ticket.system)
+    return services.change_control(system).find(correlation_id(services, handling))
+
+
+def _is_looked_for(services: Services, handling: Handling) -> bool:
+    """Whether a create that got no answer was looked for long enough; else wait for it."""
+    if handling.opening_since is None:
+        return True
+    until = handling.opening_since + services.settings.opening_lookup
+    if services.now() >= until:
+        return True
+    next_at = min(until, services.now() + services.settings.opening_interval)
+    moves.wait_until(services, handling, next_at)
+    return False
+
+
+def finish(services: Services, handling: Handling, outcome: Outcome) -> Handling:
+    """WITHDRAWING with an outcome: tell the ticket, take it off our hold, end."""
+    _tell(services, handling, outcome)
+    return moves.move(services, handling, outcome.end, why=outcome.because)
+
+
+def _tell(services: Services, handling: Handling, outcome: Outcome) -> None:
+    terms = END_TERMS[outcome.end]
+    if not telling.may_write(handling):
+        return
+    is_gone = False
+    try:
+        release_hold(services, handling)
+    except RecordNotFoundError:
+        is_gone = True  # the ticket itself was deleted: nobody is there to be told
+    if is_gone or not (terms.has_note or handling.held_from is not None):
+        return
+    telling.note(
+        services, handling, Template.OUTCOME_NOTE, occasion="outcome", reason=outcome.because
+    )
+    if terms.comment is not None:
+        telling.comment(services, handling, terms.comment, reason=outcome.because)
+
+
+def release_hold(services: Services, handling: Handling) -> None:
+    """Take the ticket off our own hold, to where it was; a person's own move is left alone."""
+    if handling.held_from is None:
+        return
+    to = TicketState.IN_PROGRESS if handling.held_from is TicketState.ON_HOLD else None
+    services.desk(handling.ticket).take_off_hold(handling.ticket, to or handling.held_from)
