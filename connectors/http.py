@@ -355,7 +355,7 @@ def with_retry(
             return is_repeatable
         return isinstance(error, TransientError)
 
-    spread = tenacity.wait_exponential_jitter(initial=0.3, max=10.0, jitter=0.5)
+    spread = tenacity.wait_exponential_jitter(multiplier=0.3, max=10.0, jitter=0.5)
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None

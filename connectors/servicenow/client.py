@@ -47,7 +47,11 @@ class ServiceNowClient:
     def __init__(self, name: str, settings: ServiceNowSettings, clock: Clock) -> None:
         self.name = name
         self.url = settings.url
-        self.limits = HTTPLimits(concurrency=settings.concurrency)
+        self.limits = HTTPLimits(
+            concurrency=settings.concurrency,
+            attempts=settings.attempts,
+            patience=settings.patience,
+        )
         verify: bool | str = settings.ca_file or True
         tokens = HTTPSession(name, clock=clock, limits=self.limits, verify=verify)
         self.session = HTTPSession(

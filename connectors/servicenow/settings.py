@@ -113,6 +113,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
         unset: Field to values that count as set by nobody (portal defaults).
         lag: How far behind the server's now a sweep ends, so that late commits are inside the next.
         overlap: How far a sweep reaches back behind the end of the one before.
+        attempts, patience: Where the retry of one call ends: tries, and time over all of them.
         hold_reason: The choice value of "Awaiting Change".
         states: Further native state values per table, on top of the documented ones.
         faults_group: Queue (sys_id or name) of the incident for faults of the daemon itself.
@@ -130,6 +131,8 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     overlap: Duration = timedelta(seconds=120)
     page_size: Annotated[int, Field(ge=1, le=1000)] = 200
     concurrency: Annotated[int, Field(ge=1, le=16)] = 4
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    patience: Duration = timedelta(seconds=60)
     resolve: ResolveSettings = ResolveSettings()
     hold_reason: str = "5"
     states: Mapping[Literal["incident", "sc_req_item"], Mapping[str, TicketState]] = Field(

@@ -66,6 +66,8 @@ class Harness(Protocol):
     """Id of the authority's group, in this system."""
     faults: frozenset[Fault]
     """The faults that this harness can play; tests of the others are left out for it."""
+    hides: bool
+    """Whether single records can be hidden here as the vendor hides them (`hide`)."""
     page_size: int
     """Tickets on one page of `changed_since`."""
     overlap: timedelta
