@@ -101,7 +101,7 @@ class _Jira:
         return Itsm(
             desk=adapters.desk,
             changes=adapters.changes,
-            account_key=adapters.account_key,
+            account_key=adapters.accounts.account_key,
             poll=own.poll,
         )
 

@@ -73,19 +73,19 @@ def resume(
 def retry(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Start anew at a ticket: a new decision, hence a new approval."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
-        started = operations.retry(daemon.services, _ref(daemon, key), actor=_operator())
+        started = operations.retry(daemon.services, _ref(daemon, key), by=_operator())
     say(f"{key}: attempt {started.attempt} begins")
 
 
-def release(key: KeyArgument, *, config: ConfigOption = None, reason: ReasonOption = "") -> None:
+def release(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Let a ticket go: it is a person's from here."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
-        operations.release(daemon.services, _ref(daemon, key), actor=_operator(), reason=reason)
+        operations.release(daemon.services, _ref(daemon, key), by=_operator())
     say(f"{key}: released")
 
 
 def undo(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Take an effect back by a new plan of its own tier; refused where the target moved on."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
-        started = operations.undo(daemon.services, _ref(daemon, key), actor=_operator())
+        started = operations.undo(daemon.services, _ref(daemon, key), by=_operator())
     say(f"{key}: attempt {started.attempt} takes it back")

@@ -4,29 +4,21 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
-from connectors.ldap.sandbox.server import DirectorySandbox
-from connectors.smtp.sandbox.server import MailSandbox
 
 from connectors.jira.sandbox.server import JiraSandbox
+from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
+from connectors.smtp.sandbox.server import MailSandbox
 from engine.cli.console import errors_end_the_command, say
 from engine.runtime.signals import on_end
 
 Port = Annotated[int, typer.Option(help="0 picks a free one.", min=0, max=65535)]
 Seed = Literal["demo", "empty"]
 Flavour = Literal["cloud", "datacenter"]
-
-
-class _WayIn(Protocol):
-    @property
-    def username(self) -> str: ...
-
-    @property
-    def password(self) -> str: ...
 
 
 def sandbox(  # noqa: PLR0913  one option each
@@ -66,24 +58,24 @@ def document_of(
 ) -> dict[str, Any]:
     """Return where running sandboxes are and who may enter, as the JSON line says it."""
     return {
-        "servicenow": _way_in(servicenow.url, servicenow.admin_url, servicenow.accounts),
-        "jira": {
-            "url": jira.url,
-            "admin_url": jira.admin_url,
-            "accounts": {role: dict(way) for role, way in jira.accounts.items()},
+        "servicenow": {
+            "url": servicenow.url,
+            "admin_url": servicenow.admin_url,
+            "accounts": {
+                role: {"username": way.username, "password": way.password}
+                for role, way in servicenow.accounts.items()
+            },
         },
+        "jira": _way_in(jira.url, jira.admin_url, jira.accounts),
         "ldap": _way_in(directory.url, directory.admin_url, directory.accounts),
         "smtp": {"host": "127.0.0.1", "port": mail.port, "admin_url": mail.admin_url},
         "ca_file": str(servicenow.ca_file) if servicenow.ca_file else None,
     }
 
 
-def _way_in(url: str, admin_url: str, accounts: Mapping[str, _WayIn]) -> dict[str, Any]:
+def _way_in(url: str, admin_url: str, accounts: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     return {
         "url": url,
         "admin_url": admin_url,
-        "accounts": {
-            role: {"username": way.username, "password": way.password}
-            for role, way in accounts.items()
-        },
+        "accounts": {role: dict(way) for role, way in accounts.items()},
     }

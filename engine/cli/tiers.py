@@ -126,7 +126,7 @@ def simulate_map(
                 for one in unit.handlings(limit=limit)
                 if (found := _facts(one)) is not None
             }
-        found = {
+        differing = {
             key: difference
             for key, one in facts.items()
             for difference in simulate(daemon.tier_map.policy, other.policy, [one])
@@ -138,7 +138,7 @@ def simulate_map(
             "after": f"tier {int(d.after.tier)}, {d.after.gate}",
             "is_stricter": d.is_stricter,
         }
-        for key, d in found.items()
+        for key, d in differing.items()
     ]
     if as_json:
         print_json({"compared": len(facts), "differences": lines})

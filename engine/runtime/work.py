@@ -8,7 +8,7 @@ from engine.domain.handling import Handling
 from engine.domain.stage import Stage
 from engine.runtime.embedded import Duty
 from engine.service import advance as advancing
-from engine.service import faults, gate, intake
+from engine.service import faults, gate, intake, withdraw
 from engine.service.world import Services
 
 _UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
@@ -63,18 +63,13 @@ class DaemonWork:
 
     def advance(self, handling: str) -> None:
         """Do the next steps of one handling, as far as they go without waiting."""
-        before = self._read(handling)
-        while advancing.advance(self._services, handling):
-            after = self._read(handling)
-            self._on_step(before, after)
-            before = after
-        after = self._read(handling)
-        if after.version != before.version:
-            self._on_step(before, after)
+        advancing.advance(self._services, handling, on_step=self._on_step)
 
     def park(self, handling: str, why: str) -> None:
         """Park a handling that met an error nobody foresaw."""
-        advancing.park(self._services, handling, why)
+        with self._services.store.begin() as unit:
+            standing = unit.handling(handling)
+        withdraw.park(self._services, standing, why)
 
     def due(self, limit: int) -> tuple[str, ...]:
         """Return handlings whose time has come."""
@@ -88,7 +83,7 @@ class DaemonWork:
 
     def fault(self, name: str, why: str) -> None:
         """Open or update the one incident for this fault, and send the one mail."""
-        faults.report(self._services, name, why)
+        faults.tell(self._services, name, why)
 
     def mended(self, name: str) -> None:
         """Close the incident of this fault."""
@@ -108,7 +103,3 @@ class DaemonWork:
         return {self._services.change_system_for(system) for system in self._services.desks} & set(
             self._services.changes
         )
-
-    def _read(self, handling: str) -> Handling:
-        with self._services.store.begin() as unit:
-            return unit.handling(handling)

@@ -1,4 +1,4 @@
-"""One way of a ticket, walked with a daemon that is killed at the nth write, and what must hold after."""
+"""One way of a ticket, with a daemon killed at the nth write, and what must hold after."""
 
 import copy
 import signal
@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conftest import Stage, address_of
-from killing_proxy import KillingProxy, Moment, Trap, http_write, ldap_write, smtp_write
-
 from engine.cli.demo.doors import Written
 from engine.cli.demo.files import write_files
 from engine.cli.demo.people import Play, World, open_world
-from engine.cli.demo.seed import SeedTicket
+from engine.cli.demo.seed import Joins, SeedTicket
+from tests.e2e.killing_proxy import KillingProxy, Moment, Trap, http_write, ldap_write, smtp_write
+from tests.e2e.stage import Stage, address_of
 
 _ROUNDS = 12
 
@@ -44,6 +43,12 @@ class CrashStage(Stage):
         raise AssertionError(
             f"{written.key} reached no end: {self.show(written.key)}\n{self.log()}"
         )
+
+    def reset(self, ticket: SeedTicket) -> None:
+        """Let the same person ask for the same again: take memberships back at the directory."""
+        for effect in ticket.expect.directory:
+            if isinstance(effect, Joins):
+                self.world.directory.leave(effect.joins, effect.who)
 
     def has_ended(self, written: Written) -> bool:
         """Whether the daemon calls the handling ended, and nothing of it is left to do."""

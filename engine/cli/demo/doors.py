@@ -1,7 +1,7 @@
 """How the demo's people use the vendors' native APIs: accounts of their own, nothing of ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,7 +60,11 @@ class Door(Protocol):
         ...
 
     def change_end(self, ticket: Written) -> str:
-        """Return how the change for this ticket stands, in the seed's words; `none` without one."""
+        """Return how the newest change for this ticket stands, in the seed's words, or `none`."""
+        ...
+
+    def changes_for(self, ticket: Written) -> tuple[str, ...]:
+        """Return the numbers of all changes for this ticket."""
         ...
 
 
@@ -197,13 +201,18 @@ class ServiceNowDoor:
         return tuple(row["value"] for row in self._rows("sys_journal_field", query, self._reader))
 
     def change_end(self, ticket: Written) -> str:
-        """Return how the change for this ticket stands, in the seed's words; `none` without one."""
-        rows = self._rows("change_request", "ORDERBYDESCsys_created_on", self._reader)
-        for record in rows:
+        """Return how the newest change for this ticket stands, in the seed's words."""
+        return next((self._end_of(record) for record in self._changes(ticket)), "none")
+
+    def changes_for(self, ticket: Written) -> tuple[str, ...]:
+        """Return the numbers of all changes for this ticket."""
+        return tuple(record["number"] for record in self._changes(ticket))
+
+    def _changes(self, ticket: Written) -> Iterator[Mapping[str, Any]]:
+        for record in self._rows("change_request", "ORDERBYDESCsys_created_on", self._reader):
             asked = Asked(approval="", change="", number="", text=self._text(record))
             if asked.names(ticket.key):
-                return self._end_of(record)
-        return "none"
+                yield record
 
     @staticmethod
     def _text(record: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Jira as the demo's people use it: customers at the portal, agents, approvers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.sandboxkit.organisation import Organisation
@@ -118,7 +118,17 @@ class JiraDoor:
         return tuple(comment["body"] for comment in found["comments"])
 
     def change_end(self, ticket: Written) -> str:
-        """Return how the change for this ticket stands, in the seed's words; `none` without one."""
+        """Return how the newest change for this ticket stands, in the seed's words, or `none`."""
+        for change in self._changes(ticket):
+            status = change["fields"]["status"]["name"]
+            return _CHANGE_ENDS.get(status, f"status {status}")
+        return "none"
+
+    def changes_for(self, ticket: Written) -> tuple[str, ...]:
+        """Return the keys of all changes for this ticket."""
+        return tuple(change["key"] for change in self._changes(ticket))
+
+    def _changes(self, ticket: Written) -> Iterator[Mapping[str, Any]]:
         found = self._call(
             "POST",
             "/rest/api/2/search/jql",
@@ -132,9 +142,7 @@ class JiraDoor:
         for change in found["issues"]:
             text = "\n".join(v for v in change["fields"].values() if isinstance(v, str))
             if Asked(approval="", change="", number="", text=text).names(ticket.key):
-                status = change["fields"]["status"]["name"]
-                return _CHANGE_ENDS.get(status, f"status {status}")
-        return "none"
+                yield change
 
     def _issue(self, key: str, *, expand: str) -> Any:  # noqa: ANN401  a JSON document
         return self._call(

@@ -81,6 +81,19 @@ class Directory:
             connection.unbind()
         raise TransientError(f"{uid} is not locked after ten wrong passwords")
 
+    def leave(self, group: str, uid: str) -> None:
+        """Take a person out of a group, as an administrator would."""
+        people, groups = self._search("(uid=*)"), self._search("(objectClass=groupOfNames)")
+        member = next(dn for dn, entry in people.items() if _first(entry, "uid") == uid)
+        target = next(dn for dn, entry in groups.items() if _first(entry, "cn") == group)
+        try:
+            with ldap3.Connection(
+                ldap3.Server(self._url), *self._login, auto_bind=True, raise_exceptions=True
+            ) as connection:
+                connection.modify(target, {"member": [(ldap3.MODIFY_DELETE, [member])]})
+        except LDAPException as error:
+            raise TransientError(f"the directory at {self._url}: {type(error).__name__}") from error
+
     def intrude(self, admin_url: str, group: str) -> None:
         """Break the directory on purpose: whoever joins `group` brings another member along."""
         try:
@@ -134,4 +147,4 @@ class Mails:
         except requests.RequestException as error:
             raise TransientError(f"the mail sink: {type(error).__name__}") from error
         messages: list[dict[str, Any]] = answer.json()["messages"]
-        return tuple(str(to) for message in messages for to in message["to"])
+        return tuple(str(to) for message in messages for to in message["recipients"])

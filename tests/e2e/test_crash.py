@@ -1,0 +1,68 @@
+"""The daemon killed before a write is forwarded and after its answer, for every external write.
+
+The short version takes the two moments in turn; TIERGATE_CRASH=all takes both for every write.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.cli.demo.doors import Written
+from engine.cli.demo.people import write
+from engine.cli.demo.seed import SeedTicket, load_seed
+from tests.e2e.crashing import (
+    CrashStage,
+    crash_stage,
+    moments,
+    no_note_stands_twice,
+    the_audit_chain_is_whole,
+)
+
+ALL = os.environ.get("TIERGATE_CRASH") == "all"
+
+
+def seed(name: str) -> SeedTicket:
+    return next(ticket for ticket in load_seed().tickets if ticket.name == name)
+
+
+def once(stage: CrashStage, ticket: SeedTicket, written: Written) -> None:
+    """One effect, one change at most, and the end that the seed expects, read from outside."""
+    shown = stage.show(written.key)
+    effects = [one for one in shown["effects"] if one["kind"] == "implement"]
+    assert len(effects) == 1, shown
+    assert effects[0]["phase"] == "done", shown
+    assert effects[0]["verified"], shown
+    assert stage.world.door_of(written).ticket_state(written) == ticket.expect.ticket
+    changes = [n for door in stage.world.doors for n in door.changes_for(written)]
+    assert len(changes) == (0 if ticket.expect.change == "none" else 1), changes
+    assert stage.world.change_end(written) == ticket.expect.change
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(
+    "name", ["forgotten-password", "privileged-approved", "vpn-approved-in-jira"]
+)
+def test_killed_at_any_external_write_it_still_ends_once(
+    name: str, tmp_path: Path, sandboxes: dict[str, Any]
+) -> None:
+    stage = crash_stage(tmp_path, sandboxes)
+    ticket = seed(name)
+    stage.settle()
+    stage.trap.clear()
+    written = write(stage.world, ticket)
+    stage.walk(ticket, written)
+    writes = list(stage.trap.seen)
+    assert writes
+    stage.reset(ticket)
+    for at, moment in moments(len(writes), both=ALL):
+        stage.trap.set(at, moment, lambda: None)
+        written = write(stage.world, ticket)
+        deaths = stage.walk(ticket, written)
+        assert deaths == 1, f"{at} of {writes}: never sprung"
+        once(stage, ticket, written)
+        no_note_stands_twice(stage.world, written)
+        stage.reset(ticket)
+    the_audit_chain_is_whole(stage)
