@@ -116,7 +116,12 @@ def _aware(instant: datetime) -> datetime:
 
 
 def raise_for_outcome(
-    what: str, response: requests.Response, *, now: datetime | None = None, detail: str = ""
+    what: str,
+    response: requests.Response,
+    *,
+    now: datetime | None = None,
+    detail: str = "",
+    may_be_empty: bool = False,
 ) -> None:
     """Return only if the answer is a success that can be read.
 
@@ -125,6 +130,7 @@ def raise_for_outcome(
         response: The answer.
         now: The instant that a Retry-After date is compared with; by default the answer's own Date.
         detail: The vendor's own sentence, already known to hold no secret and no ticket text.
+        may_be_empty: Whether a success without a body is how the vendor answers this request.
 
     Raises:
         AuthenticationError: 401, or a redirect (to a login page).
@@ -153,7 +159,8 @@ def raise_for_outcome(
         raise _unclear(response)(f"{what}: server error {status}{said}")
     if status >= 400 or status < 200:  # noqa: PLR2004  the ranges of refusals and of no answers
         raise PermanentError(f"{what}: refused with {status}{said}")
-    _raise_for_body(what, response)
+    if response.content or not may_be_empty:
+        _raise_for_body(what, response)
 
 
 _REFUSALS: Mapping[int, tuple[type[PermanentError | TransientError], str]] = {
@@ -266,6 +273,11 @@ class HTTPSession(requests.Session):
             raise
         self.pacer.served()
         return response
+
+    def may_be_empty(self, request: requests.PreparedRequest) -> bool:
+        """Whether the vendor answers this request with success and no body; by default it lies."""
+        del request
+        return False
 
     def _now(self) -> datetime:
         return self._clock.now()
