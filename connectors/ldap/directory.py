@@ -77,11 +77,11 @@ class Directory:
             InvalidAnswerError: More than one matches.
         """
         found = self.transport.search(base, filter_text, attributes)
-        if not found:
-            raise RecordNotFoundError(f"{what} is not in the directory, or hidden from our account")
-        if len(found) > 1:
+        for entry in found[:1]:
+            if len(found) == 1:
+                return entry
             raise InvalidAnswerError(f"{what} is in the directory {len(found)} times")
-        return found[0]
+        raise RecordNotFoundError(f"{what} is not in the directory, or hidden from our account")
 
     def any_of(
         self, base: str, kind: str, names: Iterable[str], text: str, attributes: Sequence[str]

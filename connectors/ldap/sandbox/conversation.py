@@ -274,7 +274,8 @@ def _password_modify(value: bytes) -> tuple[str, bytes | None, bytes | None]:
     part: Any
     for part in parts:
         if isinstance(part, pureldap.LDAPPasswordModifyRequest_userIdentity):
-            who = part.value.decode("utf-8", "replace")
+            name: Any = part.value
+            who = name.decode("utf-8", "replace")
         elif isinstance(part, pureldap.LDAPPasswordModifyRequest_oldPasswd):
             old = part.value
         elif isinstance(part, pureldap.LDAPPasswordModifyRequest_newPasswd):

@@ -321,6 +321,7 @@ class SandboxDirectory:
                 "objectClass": [name, "auditWriteObject", "auditObject"],
                 "reqStart": [start],
                 "reqType": [kind],
+                "reqSession": ["1"],
                 "reqDN": [dn],
                 "reqAuthzID": [who],
                 "reqMod": list(changes),

@@ -39,6 +39,7 @@ def _system(
     )
 
 
+_LOG = ("reqStart", "reqMod", "reqType", "reqResult", "reqSession")
 _ALL = (
     *(
         _user(name)
@@ -52,7 +53,7 @@ _ALL = (
     _user("manager", Syntax.NAME),
     _user("member", Syntax.NAME),
     _user("userPassword", Syntax.EXACT),
-    *(_user(name, Syntax.EXACT) for name in ("reqStart", "reqMod", "reqType", "reqResult")),
+    *(_user(name, Syntax.EXACT) for name in _LOG),
     _user("reqDN", Syntax.NAME),
     _user("reqAuthzID", Syntax.NAME),
     _system("monitorTimestamp"),

@@ -86,6 +86,8 @@ def _containers(tree: Tree, old: datetime) -> None:
             "objectClass": ["auditAdd", "auditWriteObject", "auditObject"],
             "reqStart": [stamp(old)],
             "reqType": ["add"],
+            "reqSession": ["1"],
+            "reqMod": ["o:+ Example Corp"],
             "reqDN": [SUFFIX],
             "reqResult": ["0"],
         },

@@ -30,9 +30,9 @@ class MailSandbox:
 
     `data` is the folder of its file (kept over restarts), or None. `GET {admin_url}/messages`
     returns `{"messages": [{id, message_id, sender, recipients, subject, body, received_at}]}`,
-    oldest first; `?to=ADDRESS` only those to one address; DELETE forgets them. Faults: `5xx`
-    refuses with `status` (451 where none is given), `drop_before` and `drop_after` cut the connection
-    before and after a message is taken; `method` is RCPT or DATA, the path is the recipient.
+    oldest first; `?to=ADDRESS` only those to one address; DELETE forgets them. Faults:
+    `5xx` refuses with `status` (451 where none is given), `drop_before` and `drop_after` cut the
+    connection before and after a message is taken; `method` is RCPT or DATA, the path is the recipient.
     """
 
     def __init__(self, data: Path | None = None, port: int = 0, admin_port: int = 0) -> None:
