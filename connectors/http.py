@@ -265,6 +265,7 @@ class HTTPSession(requests.Session):
                 response,
                 now=server_time(response.headers) or self._now(),
                 detail="" if response.ok else self._explain(response),
+                may_be_empty=self.may_be_empty(request),
             )
             if self._inspect is not None:
                 self._inspect(what, response)
