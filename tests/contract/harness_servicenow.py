@@ -77,7 +77,7 @@ class ServiceNowHarness:
     agent = "luke.wilson"
     approvers = ("howard.johnson", "beth.anglin")
     faults = frozenset(_FAULTS)
-    hides = False
+    hides = True
     page_size = 3
     overlap = timedelta(seconds=120)
     priority = "2"
@@ -215,7 +215,8 @@ class ServiceNowHarness:
         return self._insert(short_description="broken", state="99")
 
     def hide(self, ref: TicketRef) -> None:
-        raise NotImplementedError("this instance's rules show every incident to an itil account")
+        # Domain separation: counted, and not shown to accounts of the global domain.
+        self.patch("incident", ref.id, {"sys_domain": "other"}, by="admin")
 
     def delete(self, ref: TicketRef) -> None:
         self.call("DELETE", f"table/incident/{ref.id}")

@@ -231,6 +231,19 @@ def test_a_sweep_names_the_changes_that_people_decided(harness: Harness) -> None
     assert waiting.id not in found
 
 
+def test_a_sweep_names_a_change_whose_plan_a_person_edited(harness: Harness) -> None:
+    edited, _ = submitted(harness)
+    harness.settle()
+    cursor = harness.changes.first_cursor()
+    harness.advance(harness.overlap * 2)
+    _, cursor = changed(harness, cursor)
+    harness.advance(harness.overlap * 2)
+    harness.edit_change(edited, "implementation", "something else", by=harness.agent)
+    harness.settle()
+    found, _ = changed(harness, cursor)
+    assert found == {edited.id}
+
+
 # --- claiming
 def test_a_claim_is_won_once_and_recognised_again(harness: Harness) -> None:
     ref, draft = approved(harness)

@@ -92,7 +92,7 @@ class AccessRules:
         if not actor.user_name or actor.roles == frozenset({"snc_read_only"}):
             return _never
         if table.root == "task":
-            return self._task_rule(actor, table)
+            return _in_global_domain(self._task_rule(actor, table))
         special = self._special_rule(actor, table.name)
         if special is not None:
             return special
@@ -213,6 +213,13 @@ class AccessRules:
         if table.name == "incident" and not actor.has("itil", "sn_incident_write"):
             return name in _SELF_SERVICE_INCIDENT
         return True
+
+
+def _in_global_domain(rule: RowRule | None) -> RowRule:
+    """Add domain separation: a task of another domain is counted and not shown."""
+    return lambda row: (
+        row.get("sys_domain", "") in ("", "global") and (rule is None or rule(row))
+    )  # fmt: skip
 
 
 def _never(_row: Row) -> bool:
