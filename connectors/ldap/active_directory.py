@@ -5,14 +5,15 @@ Samba domain controller.
 """
 
 import re
+import struct
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ldap3
 
 from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
 from connectors.ldap.directory import Directory, equals
-from connectors.ldap.entry import Entry
+from connectors.ldap.entry import FILETIME_EPOCH, Entry
 from connectors.ldap.settings import LDAPSettings
 from connectors.ldap.transport import (
     ATTRIBUTE_OR_VALUE_EXISTS,
@@ -60,6 +61,15 @@ _REFUSALS = {
     "701": "the account expired",
     "775": "the account is locked",
 }
+_LINKS = frozenset({"manager", "member"})
+_HEAD, _RECORD = 16, 48
+# What a reset or an unlock writes, by [MS-DRSR] 5.16.4: 1.2.840.113556.1.4.N is 0x90000 + N.
+_PASSWORD_ATTRIBUTES = frozenset(
+    0x90000 + number
+    # userAccountControl, badPwdCount, badPasswordTime, dBCSPwd, unicodePwd, ntPwdHistory,
+    # pwdLastSet, supplementalCredentials, lmPwdHistory, lockoutTime
+    for number in (8, 12, 49, 55, 90, 94, 96, 125, 160, 662)
+)
 _METADATA = re.compile(
     r"<pszAttributeName>([^<]+)</pszAttributeName>.*?"
     r"<ftimeLastOriginatingChange>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)</ftimeLastOriginatingChange>",
@@ -254,33 +264,34 @@ class ActiveDirectoryDialect:
         if code == UNWILLING_TO_PERFORM and person_dn in self.members(group_dn):
             raise PreconditionError(f"the directory refuses to remove a member of {group_dn}")
 
-    def changed_at(self, entry: Entry, attribute: str, since: datetime) -> datetime:
-        """Return the attribute's own replication metadata, else whenChanged.
+    def changed_at(self, entry: Entry, attribute: str, since: datetime) -> datetime:  # noqa: ARG002  the port's signature
+        """Return when the attribute itself changed, by the replication metadata.
 
-        `manager` is a link, whose times stand with its values ([MS-ADTS] 3.1.1.4.5.17 and 20).
-        whenChanged moves with any change of the entry, so it is never before the attribute's.
+        `manager` is a link, whose times stand with its values ([MS-ADTS] 3.1.1.4.5.17 and 20). A
+        server without these attributes (Samba) has the raw metadata, in which everything but
+        passwords and locks counts as this attribute, and which knows nothing of links.
 
         Raises:
-            InvalidAnswerError: The entry shows no time of its last change.
+            PreconditionError: The directory does not tell.
         """
-        changed = entry.instant("whenChanged")
-        if changed is None:
-            raise InvalidAnswerError(f"{entry.dn} shows no whenChanged")
-        if changed < since:
-            return changed
         metadata = self._directory.read(
-            entry.dn, ["msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData"]
+            entry.dn,
+            ["msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData", "replPropertyMetaData"],
         )
-        if metadata is None:
-            return changed
-        times = [
-            datetime.fromisoformat(moment)
-            for source in ("msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData")
-            for text in metadata.texts(source)
-            for name, moment in _METADATA.findall(text)
-            if name.lower() == attribute.lower()
-        ]
-        return max(times, default=changed)
+        if metadata is not None:
+            times = [
+                datetime.fromisoformat(moment)
+                for source in ("msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData")
+                for text in metadata.texts(source)
+                for name, moment in _METADATA.findall(text)
+                if name.lower() == attribute.lower()
+            ]
+            raw = metadata.raw("replPropertyMetaData")
+            if not times and raw and attribute.lower() not in _LINKS:
+                times = _raw_times(raw[0])
+            if times:
+                return max(times)
+        raise PreconditionError(f"the directory does not tell when {attribute} changed")
 
     def clock(self) -> datetime | None:
         """Return the root entry's currentTime ([MS-ADTS] 3.1.1.3.2.3)."""
@@ -305,3 +316,16 @@ def _is_privileged(sid: str) -> bool:
     if sid.startswith(_BUILTIN):
         return last in _PRIVILEGED_BUILTIN
     return sid.startswith("S-1-5-21-") and last in _PRIVILEGED_DOMAIN
+
+
+def _raw_times(raw: bytes) -> list[datetime]:
+    """Return when attributes changed, passwords and locks left out ([MS-DRSR] 5.166)."""
+    count = int.from_bytes(raw[8:12], "little")
+    if int.from_bytes(raw[:4], "little") != 1 or len(raw) < _HEAD + count * _RECORD:
+        raise InvalidAnswerError("replPropertyMetaData is of a version we do not know")
+    times: list[datetime] = []
+    for start in range(_HEAD, _HEAD + count * _RECORD, _RECORD):
+        attribute, _version, seconds = struct.unpack_from("<IIQ", raw, start)
+        if attribute not in _PASSWORD_ATTRIBUTES:
+            times.append(FILETIME_EPOCH + timedelta(seconds=seconds))
+    return times

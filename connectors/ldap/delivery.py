@@ -27,8 +27,11 @@ class Delivery:
             PreconditionError: There is none, it is a mailbox that the account itself opens, or it,
                 or who the manager is, may have changed within the configured days before `at`.
         """
-        if attribute.lower() in MAILBOX_ATTRIBUTES:
-            raise PreconditionError(f"{attribute} names a mailbox that the account itself opens")
+        if attribute.lower() != self._settings.private_mail.lower():
+            # Its write protection is what `check` proves; of another one nothing is known.
+            raise PreconditionError(
+                f"{attribute} is not the `private_mail` attribute of this directory's settings"
+            )
         own = self._own_addresses(person)
         addresses = person.texts(attribute)
         if addresses:

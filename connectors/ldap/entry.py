@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.utils.dn import parse_dn
@@ -11,8 +11,7 @@ from ldap3.utils.dn import parse_dn
 from engine.errors import InvalidAnswerError
 
 _GENERALIZED = re.compile(r"^(\d{14})(?:[.,]\d+)?Z$")
-_FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-_NEVER = 0x7FFF_FFFF_FFFF_FFFF
+FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _ESCAPED = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
 
@@ -71,17 +70,6 @@ class Entry:
         """
         text = self.text(name)
         return generalized_time(text, f"{self.dn}: {name}") if text else None
-
-    def filetime(self, name: str) -> datetime | None:
-        """Return an Active Directory time; None where it is absent, zero or never.
-
-        Raises:
-            InvalidAnswerError: It is no number.
-        """
-        ticks = self.number(name)
-        if ticks <= 0 or ticks >= _NEVER:
-            return None
-        return _FILETIME_EPOCH + timedelta(microseconds=ticks // 10)
 
 
 def generalized_time(text: str, what: str) -> datetime:

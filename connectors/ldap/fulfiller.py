@@ -32,6 +32,8 @@ from engine.ports.clock import Clock
 from engine.ports.findings import Finding
 from engine.ports.fulfilment import Secret
 
+_RESET = "reset_password"
+
 
 class LDAPFulfiller:
     """Carries out the catalogue's actions at one directory.
@@ -117,6 +119,8 @@ class LDAPFulfiller:
     ) -> None:
         """Carry the action out once, after the last look at protection, state and deadline.
 
+        A password is reset only while there is an address that it could be sent to.
+
         Raises:
             ProtectedSubjectError, PreconditionError: Nothing was done.
             LeaseLostError: The deadline had passed; nothing was done.
@@ -127,6 +131,13 @@ class LDAPFulfiller:
         self._protection.require_person(scene.person)
         if scene.group is not None:
             self._protection.require_group(scene.group)
+        if bound.action == _RESET:
+            self._delivery.address(
+                scene.person,
+                attribute=self._settings.private_mail,
+                or_manager=True,
+                at=self._clock.now(),
+            )
         if self._clock.now() >= deadline:
             raise LeaseLostError(f"{bound.action}: the deadline passed before anything was done")
         self._operations[bound.action].fire(scene, baseline)
@@ -158,7 +169,7 @@ class LDAPFulfiller:
 
     def secret(self, bound: BoundAction, *, key: str) -> Secret | None:
         """Return the temporary password of a reset, derived again; None for other actions."""
-        if bound.action != "reset_password":
+        if bound.action != _RESET:
             return None
         return temporary_password(self._key, key)
 

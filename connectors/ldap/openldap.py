@@ -6,13 +6,13 @@ no failed login sets and which no waiting lifts.
 """
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ldap3
 
 from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
 from connectors.ldap.directory import Directory, equals
-from connectors.ldap.entry import Entry, as_generalized_time
+from connectors.ldap.entry import Entry, as_generalized_time, dn_key
 from connectors.ldap.settings import LDAPSettings
 from connectors.ldap.transport import (
     ATTRIBUTE_OR_VALUE_EXISTS,
@@ -30,6 +30,7 @@ from engine.errors import (
 from engine.ports.fulfilment import Secret
 
 DISABLED_MARK = "000001010000Z"
+_RESET_TAKES = timedelta(minutes=1)
 
 
 class OpenLDAPDialect:
@@ -53,7 +54,7 @@ class OpenLDAPDialect:
         self.person_attributes: tuple[str, ...] = (
             *self.names.all(),
             *("cn", "displayName", "objectClass", "mailAlternateAddress", "entryUUID"),
-            *("createTimestamp", "modifyTimestamp"),
+            *("createTimestamp", "modifyTimestamp", "modifiersName"),
             *("pwdAccountLockedTime", "pwdReset", "pwdChangedTime", "pwdFailureTime"),
         )
 
@@ -204,8 +205,9 @@ class OpenLDAPDialect:
     def changed_at(self, entry: Entry, attribute: str, since: datetime) -> datetime:
         """Return modifyTimestamp, or what a configured access log tells more exactly.
 
-        modifyTimestamp moves with any change of the entry, so it is never before the attribute's.
-        The log counts only where it reaches back to `since`. Only the time of a record is read, and
+        modifyTimestamp moves with any change of the entry, so it is never before the attribute's;
+        the one change that is looked through is our own reset, or no password could be delivered
+        again after a crash. The log counts only where it reaches back to `since`. Only the time of a record is read, and
         the change itself is named in the filter: our account needs no right to read the log's
         values, which hold password hashes.
 
@@ -215,20 +217,33 @@ class OpenLDAPDialect:
         changed = entry.instant("modifyTimestamp") or entry.instant("createTimestamp")
         if changed is None:
             raise InvalidAnswerError(f"{entry.dn} shows no modifyTimestamp")
-        log = self._settings.changes_log
-        if changed < since or not log:
-            return changed
         created = entry.instant("createTimestamp")
-        if created is None or created >= since or not self._log_reaches_back(log, since):
+        if changed < since or created is None or created >= since:
             return changed
+        log = self._settings.changes_log
+        if log and self._log_reaches_back(log, since):
+            return self._logged(entry, attribute, since) or created
+        return created if self._is_our_reset(entry, changed) else changed
+
+    def _is_our_reset(self, entry: Entry, changed: datetime) -> bool:
+        """Whether the last change is a reset of ours, which fires only on a settled address."""
+        password_set = entry.instant("pwdChangedTime")
+        return (
+            dn_key(entry.text("modifiersName")) == dn_key(self._settings.bind.dn)
+            and entry.text("pwdReset") == "TRUE"
+            and password_set is not None
+            and abs(changed - password_set) <= _RESET_TAKES
+        )
+
+    def _logged(self, entry: Entry, attribute: str, since: datetime) -> datetime | None:
         spelled = entry.spelling.get(attribute.lower(), attribute)
         after = f"(reqStart>={as_generalized_time(since)})"
         records = self._transport.search(
-            log,
+            self._settings.changes_log,
             f"(&(objectClass=auditModify){equals('reqDN', entry.dn)}{after}(reqMod={spelled}:*))",
             ["reqStart"],
         )
-        return max((_started(record) for record in records), default=created)
+        return max((_started(record) for record in records), default=None)
 
     def _log_reaches_back(self, log: str, since: datetime) -> bool:
         before = f"(reqStart<={as_generalized_time(since)})"

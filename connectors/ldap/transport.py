@@ -269,6 +269,7 @@ class Transport:
             user=name,
             password=password,
             client_strategy=ldap3.SAFE_SYNC,
+            auto_referrals=False,
             receive_timeout=self._seconds,
             raise_exceptions=False,
         )
@@ -339,6 +340,7 @@ class Transport:
             client_strategy=ldap3.SAFE_SYNC,
             auto_referrals=False,
             auto_range=False,
+            return_empty_attributes=False,
             check_names=False,
             receive_timeout=self._seconds,
             raise_exceptions=False,

@@ -58,6 +58,11 @@ grant)
   acl "OU=people,$BASE" "(OA;CIIO;RPWP;bf967a0a-0de6-11d0-a285-00aa003049e2;$PERSON;$SID)"
   acl "OU=people,$BASE" "(OA;CIIO;RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1;$PERSON;$SID)"
   acl "OU=people,$BASE" "(OA;CIIO;RPWP;bf967a68-0de6-11d0-a285-00aa003049e2;$PERSON;$SID)"
+  # The service account that lives among the people is none of its business.
+  for RIGHT in "CR;00299570-246d-11d0-a768-00aa006e0529" "WP;bf967a0a-0de6-11d0-a285-00aa003049e2" \
+    "WP;28630ebf-41d5-11d1-a9c1-0000f80367c1" "WP;bf967a68-0de6-11d0-a285-00aa003049e2"; do
+    acl "CN=Backup Service,OU=people,$BASE" "(OD;;$RIGHT;;$SID)"
+  done
   acl "OU=groups,$BASE" "(OA;CIIO;RPWP;bf9679c0-0de6-11d0-a285-00aa003049e2;$GROUP;$SID)"
   ;;
 stop)

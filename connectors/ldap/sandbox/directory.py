@@ -48,6 +48,8 @@ class SandboxDirectory:
         self._tree = tree
         self._now = now
         self._logged = 0
+        self.companions: dict[str, bytes] = {}
+        """Group (lower case) to a member that comes and goes with every other: a broken sync."""
 
     # --- bind
     def bind(self, session: Session, dn: str, password: bytes) -> None:
@@ -179,7 +181,17 @@ class SandboxDirectory:
             draft = entry.copy()
             for operation, name, values in changes:
                 self._apply(draft, operation, name.lower(), values)
+                self._bring_companion(draft, operation, name.lower())
             self._commit(session, draft, [_logged(change) for change in changes])
+
+    def _bring_companion(self, draft: Entry, operation: int, name: str) -> None:
+        companion = self.companions.get(draft.dn.lower())
+        if companion is None or name != "member":
+            return
+        if operation == _ADD and not draft.holds(name, companion):
+            draft.values[name].append(companion)
+        elif operation == _DELETE and draft.holds(name, companion):
+            _delete(draft, name, companion)
 
     def _apply(self, draft: Entry, operation: int, name: str, values: list[bytes]) -> None:
         attribute = SCHEMA[name]

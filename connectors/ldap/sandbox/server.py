@@ -17,6 +17,7 @@ from connectors.ldap.sandbox.seed import (
     PEOPLE,
     ROOT,
     SUFFIX,
+    group_dn,
     person_dn,
     plant,
 )
@@ -149,19 +150,27 @@ class DirectorySandbox:
                 self._conversations.discard(conversation)
 
     def _seed(self, body: Mapping[str, object]) -> Mapping[str, object]:
-        """Carry out POST /seed: `{"lock": [uid, ...]}` locks people as three bad binds would."""
-        unknown = set(body) - {"lock"}
-        uids = body.get("lock")
-        if unknown or not isinstance(uids, list):
-            raise ValueError('a seed reads {"lock": [uid, ...]}')
+        """Carry out POST /seed.
+
+        `{"lock": [uid, ...]}` locks people as three bad binds would; `{"companion": {group: uid}}`
+        lets that person come and go with every other member, as a broken synchronisation would.
+        """
+        uids, companions = body.get("lock", []), body.get("companion", {})
+        is_known = not set(body) - {"lock", "companion"}
+        if not is_known or not isinstance(uids, list) or not isinstance(companions, dict):
+            raise ValueError('a seed reads {"lock": [uid, ...], "companion": {group: uid}}')
         with self._tree.lock:
+            for group, uid in companions.items():
+                self._directory.companions[group_dn(str(group)).lower()] = person_dn(
+                    str(uid)
+                ).encode()
             for uid in map(str, uids):
                 entry = self._tree.get(person_dn(uid))
                 if entry is None:
                     raise ValueError(f"nobody has the uid {uid!r}")
                 entry.put("pwdAccountLockedTime", stamp(self.clock.now()))
             self._tree.save()
-        return {"locked": len(uids)}
+        return {"locked": len(uids), "companions": len(companions)}
 
 
 def _accounts() -> Mapping[str, Mapping[str, str]]:
