@@ -2,7 +2,8 @@
 
 Usage: python scripts/bench_store.py [--url URL] [--handlings N] [--threads N]
 
-Without a URL: SQLite in a temporary directory. A database given by URL must be empty; it is filled and left as it is.
+Without a URL: SQLite in a temporary directory. A database given by URL must be empty; it is
+filled and left as it is.
 """
 
 import argparse

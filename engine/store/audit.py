@@ -24,6 +24,10 @@ from engine.store.tables import AUDIT, HEAD, PRIVATE, utc
 INSTALLATION = "installation"
 """The chain of what concerns no single ticket; no ticket's chain lacks a colon."""
 
+STARTED, STAGE, UPDATE, ERASED = "started", "stage", "update", "erased"
+STEPS = frozenset({STARTED, STAGE, UPDATE})
+"""The events that say where a handling stands; like ERASED, only the store itself writes them."""
+
 
 def chain_of(ticket: TicketRef) -> str:
     """Return the name of a ticket's chain; it survives every change of kind and key."""
@@ -69,8 +73,25 @@ class AuditRows(Rows):
         """Append an audit row; two that append at once queue up at the chain's head.
 
         Raises:
-            ValueError: The body names `private` itself, or is no canonical JSON.
+            ValueError: The event is one of the store's own, the body names `private` itself, or is
+                no canonical JSON.
         """
+        if event in STEPS | {ERASED}:
+            raise ValueError(f"only the store itself writes the event {event!r}")
+        return self._append(
+            chain=chain, event=event, actor=actor, at=at, body=body, private=private
+        )
+
+    def _append(
+        self,
+        *,
+        chain: str,
+        event: str,
+        actor: str,
+        at: datetime,
+        body: Mapping[str, JSON],
+        private: Mapping[str, str] | None = None,
+    ) -> AuditRow:
         if "private" in body:
             raise ValueError("the body's `private` is written from `private`")
         salted = {name: (secrets.token_hex(32), text) for name, text in (private or {}).items()}

@@ -11,11 +11,8 @@ from engine.domain.handling import Handling
 from engine.domain.ticket import Ticket
 from engine.errors import PreconditionError, RecordNotFoundError
 from engine.store import codec
-from engine.store.audit import AuditRows
+from engine.store.audit import ERASED, AuditRows
 from engine.store.tables import EFFECT, HANDLING, HEAD, PRIVATE, TICKET
-
-ERASED = "erased"
-"""The event, and the word that stands where a text stood."""
 
 
 class ErasureRows(AuditRows):
@@ -39,7 +36,7 @@ class ErasureRows(AuditRows):
         mine = PRIVATE.c.chain == chain
         numbers = sorted(set(self._connection.scalars(select(PRIVATE.c.number).where(mine))))
         self._connection.execute(delete(PRIVATE).where(mine))
-        return self.record(
+        return self._append(
             chain=chain, event=ERASED, actor=actor, at=at, body={"rows": numbers, "why": why}
         )
 

@@ -17,8 +17,7 @@ from engine.domain.handling import Handling
 from engine.domain.ticket import Ticket
 from engine.errors import ChainBrokenError, RecordNotFoundError
 from engine.store import codec
-from engine.store.audit import audit_row
-from engine.store.erasure import ERASED
+from engine.store.audit import ERASED, audit_row
 from engine.store.keys import SigningKey, is_signed
 from engine.store.seal import Head, Seal, is_proved, proof, seal_misfit
 from engine.store.sealing import leaves, sealed_heads, seals

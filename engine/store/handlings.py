@@ -21,7 +21,7 @@ from engine.errors import (
 )
 from engine.ports.store import StageCount
 from engine.store import codec
-from engine.store.audit import AuditRows, chain_of
+from engine.store.audit import STAGE, STARTED, UPDATE, AuditRows, chain_of
 from engine.store.tables import CHANGE, HANDLING, TICKET, utc
 
 # What only this module may write.
@@ -69,9 +69,9 @@ class HandlingRows(AuditRows):
                 TICKET.c.system == ticket.system, TICKET.c.id == ticket.id
             )
         )
-        self.record(
+        self._append(
             chain=chain_of(ticket),
-            event="started",
+            event=STARTED,
             actor=actor,
             at=at,
             body={
@@ -150,9 +150,9 @@ class HandlingRows(AuditRows):
         }
         if clash := set(steps) & set(evidence or {}):
             raise ValueError(f"evidence may not name {sorted(clash)}")
-        self.record(
+        self._append(
             chain=chain_of(handling.ticket),
-            event="stage" if is_move else "update",
+            event=STAGE if is_move else UPDATE,
             actor=actor,
             at=at,
             body={**steps, **(evidence or {})},

@@ -2,12 +2,13 @@
 
 import json
 import os
+import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from engine.domain.audit import AuditRow
 from engine.domain.canonical import JSON
@@ -34,6 +35,7 @@ class SQLStore:
         self._engine = engine
         self._key = key
         self._witness = data_dir / WITNESS_FILE
+        self._writing = threading.local()
 
     @property
     def public_key(self) -> bytes:
@@ -46,8 +48,9 @@ class SQLStore:
 
         Raises:
             TransientError: The database is locked or unreachable; nothing was written.
+            RuntimeError: This thread has a transaction open; it would wait for itself.
         """
-        with transaction(self._engine) as connection:
+        with self._transaction() as connection:
             yield SQLUnitOfWork(connection)
 
     @contextmanager
@@ -62,7 +65,7 @@ class SQLStore:
         The seal is committed before it is noted outside the database: a crash between the two
         leaves a seal without its note, never a note without its seal.
         """
-        with transaction(self._engine) as connection:
+        with self._transaction() as connection:
             made = seal_heads(connection, self._key, at=at)
         if made is not None:
             line = json.dumps(made.document(), separators=(",", ":")) + "\n"
@@ -99,6 +102,17 @@ class SQLStore:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Generator[Connection]:
+        if getattr(self._writing, "is_open", False):
+            raise RuntimeError("a transaction inside a transaction would wait for itself")
+        self._writing.is_open = True
+        try:
+            with transaction(self._engine) as connection:
+                yield connection
+        finally:
+            self._writing.is_open = False
 
     def _noted(self) -> Head | None:
         if not self._witness.exists():

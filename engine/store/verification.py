@@ -6,18 +6,20 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
 
 from engine.domain.audit import GENESIS, AuditRow, first_misfit
 from engine.domain.canonical import JSON
-from engine.store.audit import audit_row, private_hash
-from engine.store.erasure import ERASED
+from engine.store.audit import ERASED, STEPS, audit_row, private_hash
 from engine.store.seal import Head, root, seal_misfit
 from engine.store.sealing import leaves, sealed_heads, seals
 from engine.store.tables import AUDIT, HANDLING, HEAD, PRIVATE, SEAL_LEAF
 
 SEALS = "seals"
 """The name under which a misfit of the seals themselves is reported."""
+
+BATCH = 200
+"""How many chains are compared with what stands beside them at a time."""
 
 Payloads = Mapping[int, Mapping[str, tuple[str, str]]]
 """Row number to name to (salt, text)."""
@@ -49,9 +51,9 @@ def verify(
     names = [chain] if chain is not None else None
     seen = set[str]()
     with contextlib.closing(_chains(connection, names)) as chains:
-        for name, rows in chains:
-            seen.add(name)
-            if (found := _verify_chain(connection, name, rows)) is not None:
+        while batch := dict(itertools.islice(chains, BATCH)):
+            seen.update(batch)
+            if (found := _verify_batch(connection, batch)) is not None:
                 return found
     known = select(HEAD.c.chain).union(select(SEAL_LEAF.c.chain)).order_by("chain")
     expected = names if names is not None else connection.scalars(known)
@@ -97,16 +99,56 @@ def _chains(
             yield name, tuple(audit_row(row) for row in group)
 
 
-def _verify_chain(connection: Connection, chain: str, rows: tuple[AuditRow, ...]) -> Misfit | None:
-    head = connection.execute(select(HEAD).where(HEAD.c.chain == chain)).one_or_none()
-    noted = None if head is None else Head(chain=chain, number=head.number, hash=head.hash)
-    found = (
-        chain_misfit(rows)
-        or head_misfit(rows, [head for _, head in sealed_heads(connection, chain)])
-        or _noted_misfit(rows, noted)
-        or private_misfit(rows, payloads(connection, chain))
-    )
-    return found or _stage_misfit(connection, chain, rows)
+def _verify_batch(
+    connection: Connection, batch: Mapping[str, tuple[AuditRow, ...]]
+) -> Misfit | None:
+    """Check some chains against what stands beside them, read in one query per table."""
+    beside = _Beside.of(connection, list(batch))
+    for chain, rows in batch.items():
+        found = (
+            chain_misfit(rows)
+            or head_misfit(rows, beside.sealed.get(chain, []))
+            or _noted_misfit(rows, beside.noted.get(chain))
+            or private_misfit(rows, beside.payloads.get(chain, {}))
+            or _stage_misfit(rows, beside.handlings.get(chain, []))
+        )
+        if found is not None:
+            return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the rows of some chains, by chain."""
+
+    noted: Mapping[str, Head]
+    sealed: Mapping[str, list[Head]]
+    payloads: Mapping[str, Payloads]
+    handlings: Mapping[str, list[tuple[str, str, str]]]
+
+    @classmethod
+    def of(cls, connection: Connection, names: Sequence[str]) -> "_Beside":
+        heads = connection.execute(select(HEAD).where(HEAD.c.chain.in_(names)))
+        noted = {
+            row.chain: Head(chain=row.chain, number=row.number, hash=row.hash) for row in heads
+        }
+        sealed: dict[str, list[Head]] = {}
+        leaf = select(SEAL_LEAF).where(SEAL_LEAF.c.chain.in_(names)).order_by(SEAL_LEAF.c.seal)
+        for row in connection.execute(leaf):
+            head = Head(chain=row.chain, number=row.number, hash=row.hash)
+            sealed.setdefault(row.chain, []).append(head)
+        return cls(noted, sealed, _payloads(connection, names), _handlings(connection, names))
+
+
+def _handlings(
+    connection: Connection, names: Sequence[str]
+) -> Mapping[str, list[tuple[str, str, str]]]:
+    pairs = [name.split(":", 1) for name in names if ":" in name]
+    mine = tuple_(HANDLING.c.system, HANDLING.c.ticket_id).in_(pairs)
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for row in connection.execute(select(HANDLING).where(mine).order_by(HANDLING.c.attempt)):
+        found.setdefault(f"{row.system}:{row.ticket_id}", []).append((row.id, row.stage, row.gate))
+    return found
 
 
 def chain_misfit(rows: tuple[AuditRow, ...]) -> Misfit | None:
@@ -169,29 +211,32 @@ def _payload_misfit(
 
 def payloads(connection: Connection, chain: str) -> Payloads:
     """Return what stands beside one chain, with the salts."""
-    found: dict[int, dict[str, tuple[str, str]]] = {}
-    for row in connection.execute(select(PRIVATE).where(PRIVATE.c.chain == chain)):
-        found.setdefault(row.number, {})[row.name] = (row.salt, json.loads(row.document))
+    return _payloads(connection, [chain]).get(chain, {})
+
+
+def _payloads(connection: Connection, names: Sequence[str]) -> Mapping[str, Payloads]:
+    found: dict[str, dict[int, dict[str, tuple[str, str]]]] = {}
+    for row in connection.execute(select(PRIVATE).where(PRIVATE.c.chain.in_(names))):
+        beside = found.setdefault(row.chain, {}).setdefault(row.number, {})
+        beside[row.name] = (row.salt, json.loads(row.document))
     return found
 
 
-def _stage_misfit(connection: Connection, chain: str, rows: Sequence[AuditRow]) -> Misfit | None:
+def _stage_misfit(
+    rows: Sequence[AuditRow], handlings: Sequence[tuple[str, str, str]]
+) -> Misfit | None:
     """Return the first handling that does not stand where its last audited step put it."""
-    audited = {row.body["handling"]: row for row in rows if {"handling", "to"} <= set(row.body)}
-    system, colon, record = chain.partition(":")
-    if not colon:
-        return None
-    mine = (HANDLING.c.system == system) & (HANDLING.c.ticket_id == record)
-    query = select(HANDLING.c.id, HANDLING.c.stage, HANDLING.c.gate).where(mine)
-    for handling in connection.execute(query.order_by(HANDLING.c.attempt)):
-        step = audited.get(handling.id)
+    steps = {row.body["handling"]: row for row in rows if row.event in STEPS}
+    chain = rows[-1].chain
+    for handling, stage, gate in handlings:
+        step = steps.get(handling)
         if step is None:
-            why = f"handling {handling.id} has no audited step"
+            why = f"handling {handling} has no audited step"
             return Misfit(chain=chain, number=len(rows), why=why)
-        if (step.body["to"], step.body["gate"]) != (handling.stage, handling.gate):
+        if (step.body["to"], step.body["gate"]) != (stage, gate):
             why = (
-                f"handling {handling.id} stands at {handling.stage} behind {handling.gate}; its"
-                f" last audited step led to {step.body['to']} behind {step.body['gate']}"
+                f"handling {handling} stands at {stage} behind {gate}; its last audited step"
+                f" led to {step.body['to']} behind {step.body['gate']}"
             )
             return Misfit(chain=chain, number=step.number, why=why)
     return None

@@ -280,9 +280,12 @@ def test_an_export_that_was_touched_anywhere_is_refused(filled: SQLStore) -> Non
         verify_export(exported, bytes(32))
 
 
-def test_a_row_with_its_own_private_entry_or_without_zone_is_refused(store: SQLStore) -> None:
+def test_a_row_that_is_not_what_it_says_is_refused(store: SQLStore) -> None:
     fraction: Any = {"x": 0.5}
     with store.begin() as unit:
+        for event in ("started", "stage", "update", "erased"):
+            with pytest.raises(ValueError, match="only the store"):
+                unit.record(chain="a:b", event=event, actor="a", at=NOW, body={})
         with pytest.raises(ValueError, match="private"):
             unit.record(chain="a:b", event="e", actor="a", at=NOW, body={"private": {}})
         with pytest.raises(ValueError, match="zone"):

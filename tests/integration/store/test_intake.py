@@ -150,6 +150,15 @@ def test_a_view_sees_what_was_committed_and_holds_off_no_writer(store: SQLStore,
         assert len(view.chains()) == 2
 
 
+def test_a_transaction_inside_a_transaction_is_refused_at_once(store: SQLStore) -> None:
+    with store.begin():
+        inner = store.begin()
+        with pytest.raises(RuntimeError, match="itself"), inner:
+            pytest.fail("it would wait for the lock that it holds")
+    with store.begin() as unit:
+        assert unit.chains() == ()
+
+
 def test_what_sqlite_writes_is_readable_by_its_owner_alone(make: Any, tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/db/tiergate.db", data_dir=tmp_path / "data")
     with store.begin() as unit:

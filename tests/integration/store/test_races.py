@@ -164,7 +164,7 @@ def test_what_another_worker_moves_just_now_is_not_due(
         first, second = make.started(unit, "1"), make.started(unit, "2")
     with store.begin() as busy:
         busy.touch(first, at=NOW, attempts=1)
-        with store.begin() as unit:
+        with store.read() as unit:
             assert unit.due(NOW, limit=10) == (second.id,)
     store.close()
 
