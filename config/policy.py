@@ -22,6 +22,7 @@ from engine.domain.decision import (
 )
 from engine.domain.stage import Gate
 from engine.errors import ConfigurationError
+from engine.ports.training import ActionExamples, CatalogForm, RouteExamples, TrainingSet
 
 STRICTNESS: Mapping[Gate, int] = {
     Gate.UNDECIDED: -1,
@@ -157,6 +158,36 @@ class CompiledTierMap:
             ConfigurationError: The map has no such action.
         """
         return self._action(action).section.phase
+
+    def training(self, *, seed: int, threshold: float | None, novelty: float | None) -> TrainingSet:
+        """Return what a classifier learns from this map."""
+        return TrainingSet(
+            actions=tuple(
+                ActionExamples(
+                    name=name,
+                    phrases=action.section.examples,
+                    parameters=action.spec.parameters,
+                    subject_rule=action.section.subject,
+                    route=action.section.route.model_dump(exclude_none=True),
+                    forms=tuple(
+                        CatalogForm(
+                            id=item.id, variables=dict(item.variables), subject=item.subject
+                        )
+                        for item in action.section.catalog_items
+                    ),
+                )
+                for name, action in sorted(self.actions.items())
+            ),
+            routes=tuple(
+                RouteExamples(
+                    route=section.route.model_dump(exclude_none=True), phrases=section.examples
+                )
+                for section in self.routing
+            ),
+            seed=seed,
+            threshold=threshold,
+            novelty=novelty,
+        )
 
     def _action(self, action: str) -> ActionPolicy:
         found = self.actions.get(action)

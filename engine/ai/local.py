@@ -1,0 +1,242 @@
+"""The local classifier: trained at start from the tier map's phrases; no network, no files kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from sklearn.model_selection import StratifiedKFold
+
+from engine.ai import doubts
+from engine.ai.calibration import Curve, learn_curve
+from engine.ai.cues import Cues, learn_cues
+from engine.ai.lexicon import shipped_lexicon, shipped_negatives
+from engine.ai.model import NONE, Scored, TextModel, fingerprint
+from engine.ai.parameters import end_in, groups_in, read_date
+from engine.ai.people import people_in, speaks_of_self
+from engine.ai.quotes import evidence_of
+from engine.ai.routing import Router
+from engine.domain.action import ParameterKind
+from engine.domain.classification import AbstainReason, Classification, ClassifierInput, Guess
+from engine.ports.training import ActionExamples, CatalogForm, TrainingSet
+
+SUBJECT = "subject"
+"""The parameter that names whose account it is; absent: the requester's own."""
+
+CODE_VERSION = 1
+DEFAULT_THRESHOLD = 0.9
+DEFAULT_NOVELTY = 0.05
+_NAMED, _UNNAMED = 0.99, 0.5
+_FOLDS = 5
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer in the making; the first doubt decides."""
+
+    text: str
+    candidate: str = ""
+    confidence: float = 0.0
+    parameters: dict[str, Guess] = field(default_factory=dict[str, Guess])
+    fields: Mapping[str, Guess] = field(default_factory=dict[str, Guess])
+    evidence: tuple[str, ...] = ()
+
+
+class LocalClassifier:
+    """Names an intent from the phrases' catalogue, or abstains with a reason.
+
+    Implements `engine.ports.brains.Classifier`. Deterministic: the same training set gives the same
+    answers, and a text's answer does not depend on the texts beside it.
+    """
+
+    def __init__(self, training: TrainingSet) -> None:
+        """Train on the phrases; takes a second or two.
+
+        Raises:
+            ConfigurationError: Too few phrases to learn from.
+        """
+        self._actions = {action.name: action for action in training.actions if action.phrases}
+        self._forms: Mapping[str, tuple[ActionExamples, CatalogForm]] = {
+            form.id: (action, form) for action in training.actions for form in action.forms
+        }
+        threshold, novelty = training.threshold, training.novelty
+        self._threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        self._novelty = DEFAULT_NOVELTY if novelty is None else novelty
+        phrases: dict[str, tuple[str, ...]] = {
+            name: tuple(sorted(set(action.phrases))) for name, action in self._actions.items()
+        }
+        self._cues: Cues = learn_cues(phrases)
+        routed = tuple(phrase for route in training.routes for phrase in route.phrases)
+        everything = {**phrases, NONE: tuple(sorted({*shipped_negatives(), *routed}))}
+        self._model = TextModel(everything, seed=training.seed, novelty=self._novelty)
+        self._curve = self._calibrated(everything, training.seed)
+        self._router = Router(training, everything)
+        self._name = "local-" + fingerprint(
+            [
+                CODE_VERSION,
+                training.seed,
+                repr(self._threshold),
+                repr(self._novelty),
+                everything,
+                [[form.id, dict(form.variables), form.subject] for _, form in self._forms.values()],
+                [[dict(route.route), route.phrases] for route in training.routes],
+                [[p.pattern for p in shipped_lexicon().concepts.values()]],
+            ]
+        )
+
+    @property
+    def model(self) -> str:
+        """A digest of model, training phrases, terms and code version."""
+        return self._name
+
+    def classify(self, texts: Sequence[ClassifierInput]) -> tuple[Classification, ...]:
+        """Return one classification per text, in order."""
+        bodies = [doubts.body_of(text) for text in texts]
+        scores = self._model.score(bodies)
+        return tuple(
+            self._one(text, body, scored)
+            for text, body, scored in zip(texts, bodies, scores, strict=True)
+        )
+
+    def _calibrated(self, phrases: Mapping[str, Sequence[str]], seed: int) -> Curve:
+        """Return the curve of out-of-fold decisions with which the cues agreed."""
+        pairs = sorted({(name, text) for name, texts in phrases.items() for text in texts})
+        labels = [name for name, _ in pairs]
+        least = min(labels.count(name) for name in phrases)
+        folds = StratifiedKFold(max(2, min(_FOLDS, least)), shuffle=True, random_state=seed)
+        decisions: list[tuple[float, bool]] = []
+        for learn, test in folds.split(pairs, labels):
+            known: dict[str, list[str]] = {name: [] for name in phrases}
+            for number in learn:
+                known[pairs[number][0]].append(pairs[number][1])
+            if min(len(texts) for texts in known.values()) < 2:  # noqa: PLR2004  a pair to compare
+                continue
+            model = TextModel(known, seed=seed, novelty=self._novelty)
+            asked = [pairs[number] for number in test]
+            for (name, text), scored in zip(
+                asked, model.score([text for _, text in asked]), strict=True
+            ):
+                best, probability = scored.best()
+                if self._cues.agree(best, text) and not doubts.wording(text):
+                    decisions.append((probability, best == name))
+        return learn_curve(decisions)
+
+    def _one(self, given: ClassifierInput, body: str, scored: Scored) -> Classification:
+        answer = _Answer(text=body)
+        if given.catalog_item in self._forms:
+            return self._from_form(given, answer)
+        if not any(character.isalpha() for character in body):
+            return self._abstain(answer, AbstainReason.EMPTY, "There is no text")
+        answer.candidate, score = scored.best()
+        answer.confidence = self._confidence(answer.candidate, body, score)
+        answer.evidence = evidence_of(body, self._cues.concepts_for(answer.candidate))
+        doubt = self._doubt(answer, scored)
+        answer.fields = self._router.fields(
+            body, "" if doubt else answer.candidate, answer.confidence
+        )
+        if doubt is not None:
+            return self._abstain(answer, *doubt)
+        return self._settled(answer)
+
+    def _confidence(self, candidate: str, text: str, score: float) -> float:
+        """Return the calibrated confidence; where the cues disagree, no more than half."""
+        calibrated = self._curve.confidence(score)
+        return round(
+            calibrated if self._cues.agree(candidate, text) else min(calibrated, score, 0.5), 4
+        )
+
+    def _doubt(self, answer: _Answer, scored: Scored) -> tuple[AbstainReason, str] | None:
+        """Return the first reason not to act on a text, None when there is none."""
+        action = self._actions[answer.candidate]
+        likeliest = max(scored.probabilities, key=lambda name: scored.probabilities[name])
+        if likeliest == NONE:
+            return AbstainReason.LOW_CONFIDENCE, "It looks like none of the actions"
+        doubt = doubts.wording(answer.text) or doubts.matter(
+            answer.text, answer.candidate, self._cues
+        )
+        if doubt is not None:
+            return doubt
+        if not self._cues.agree(answer.candidate, answer.text):
+            because = f"Its words do not speak for {answer.candidate}"
+            return AbstainReason.LOW_CONFIDENCE, because
+        if scored.is_novel:
+            because = f"It is unlike every phrase of {answer.candidate}"
+            return AbstainReason.NOVEL, because
+        if answer.confidence < self._threshold:
+            because = f"Confidence {answer.confidence:.2f} is below {self._threshold:.2f}"
+            return AbstainReason.LOW_CONFIDENCE, because
+        return self._extract(answer, action)
+
+    def _extract(
+        self, answer: _Answer, action: ActionExamples
+    ) -> tuple[AbstainReason, str] | None:
+        """Fill in subject and parameters, or return why they are not one clear request."""
+        people = people_in(answer.text)
+        if len(people) > 1:
+            names = ", ".join(person.text for person in people)
+            return AbstainReason.SECOND_INTENT, f"It names several people: {names}"
+        if people:
+            answer.parameters[SUBJECT] = Guess(
+                value=people[0].text,
+                confidence=_NAMED if people[0].is_named else _UNNAMED,
+                evidence=(people[0].text,),
+            )
+        elif action.subject_rule == "named" and not speaks_of_self(answer.text):
+            return AbstainReason.LOW_CONFIDENCE, "It does not say whose account it is about"
+        for parameter in action.parameters:
+            if parameter.kind is ParameterKind.GROUP:
+                groups = groups_in(answer.text)
+                if len(groups) > 1:
+                    names = ", ".join(group.value for group in groups)
+                    return AbstainReason.SECOND_INTENT, f"It names several groups: {names}"
+                if groups:
+                    answer.parameters[parameter.name] = groups[0]
+            elif parameter.kind is ParameterKind.DATE:
+                end = end_in(answer.text)
+                if end is not None:
+                    answer.parameters[parameter.name] = end
+        return None
+
+    def _from_form(self, given: ClassifierInput, answer: _Answer) -> Classification:
+        """Answer from a form: its answers are the parameters, its free text may only add doubt."""
+        action, form = self._forms[given.catalog_item]
+        answer.candidate, answer.confidence = action.name, 1.0
+        kinds = {parameter.name: parameter.kind for parameter in action.parameters}
+        for variable, parameter in form.variables.items():
+            value = given.variables.get(variable, "").strip()
+            if value:
+                is_date = kinds.get(parameter) is ParameterKind.DATE
+                answer.parameters[parameter] = Guess(
+                    value=read_date(value) if is_date else value, confidence=1.0, evidence=(value,)
+                )
+        named = given.variables.get(form.subject, "").strip() if form.subject else ""
+        if named:
+            answer.parameters[SUBJECT] = Guess(value=named, confidence=1.0, evidence=(named,))
+        answer.evidence = tuple(text for text in (given.short_description.strip(),) if text)
+        answer.fields = self._router.fields(answer.text, action.name, 1.0)
+        if answer.text and action.name in self._actions:
+            doubt = doubts.taken_back(answer.text) or doubts.second(
+                answer.text, action.name, self._cues
+            )
+            if doubt is not None:
+                return self._abstain(answer, *doubt)
+        return self._settled(answer)
+
+    def _settled(self, answer: _Answer) -> Classification:
+        return Classification(
+            intent=answer.candidate,
+            candidate=answer.candidate,
+            confidence=answer.confidence,
+            evidence=answer.evidence,
+            model=self._name,
+            parameters=MappingProxyType(dict(answer.parameters)),
+            fields=MappingProxyType(dict(answer.fields)),
+        )
+
+    def _abstain(self, answer: _Answer, reason: AbstainReason, because: str) -> Classification:
+        return replace(
+            self._settled(answer),
+            intent="",
+            parameters=MappingProxyType({}),
+            abstained=reason,
+            abstained_because=because,
+        )

@@ -1,0 +1,128 @@
+"""Whose account a text is about: names, logins, addresses, and people without a name.
+
+Seeing too many people only hands a ticket over; missing one would touch the wrong account. So every
+pair of capitalised words counts as a name unless it is made of known words, and "my colleague" or
+"him" counts as somebody else although nobody can be found by it.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from ruamel.yaml import YAML
+
+from engine.ai.lexicon import DATA, lowered, shipped_negatives
+
+_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_LOGIN = re.compile(r"(?<![\w@.-])[a-z]{2,}\.[a-z][a-z-]+(?![\w@.-]*@)(?!\.\w)\b")
+_NAME = r"[A-ZÄÖÜÀ-Þ][a-zß-ÿ'’]+(?:-[A-ZÄÖÜÀ-Þ][a-zß-ÿ'’]+)?"
+_PAIR = re.compile(rf"(?=\b({_NAME}) ((?:(?:von|van|de|der|zu|di|al|el) )?{_NAME})\b)")
+_TITLED = re.compile(rf"\b(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.?) ((?:{_NAME} )?{_NAME})\b")
+_AFTER_VERB = re.compile(
+    r"\b(?:[Aa]dd|[Rr]emove|[Tt]ake|[Pp]ut|[Gg]ive|[Gg]rant|[Ee]nrol|[Dd]isable|[Dd]eactivate"
+    r"|[Ss]uspend|[Uu]nlock|[Ff]ügt?|[Ff]ügen|[Nn]ehmt|[Nn]immt?|[Nn]ehmen|[Ee]ntfernt?|[Ee]ntfernen"
+    r"|[Dd]eaktiviert?|[Ee]ntsperrt?|[Bb]itte|for|für)"
+    rf" (?:(?:Sie|bitte|please) )*({_NAME})(?= |[.,:;!?]|$)"
+)
+_UNNAMED = re.compile(
+    r"\b(?:my|our|his|her|their|the|an?|this|mein\w{0,2}|unser\w{0,2}|seine?\w?|ihr\w{0,2}|eine?\w?"
+    r"|de[rnm]|die|des)(?: \w+)? ((?:\w+-)?"
+    r"(?:colleagues?|boss|manager|supervisor|co-?workers?|employees?|interns?|trainees?|contractors?"
+    r"|assistants?|wife|husband|friend|son|daughter|leaver|joiner|predecessor|successor|deputy"
+    r"|director|ceo|cfo|kolleg\w+|chefs?|chefin|vorgesetzt\w+|mitarbeiter\w*|praktikant\w*|azubis?"
+    r"|auszubildend\w+|trainee|dienstleisters?|externe\w*|vorg(?:ä|ae)nger\w*|nachfolger\w*|extern\w*"
+    r"|assistent\w*|frau|mann|sohn|tochter|freund\w*|gesch(?:ä|ae)ftsf(?:ü|ue)hrer\w*))\b"
+)
+_PRONOUN = re.compile(
+    r"\b(?:he|him|his|she|hers?|they|them|their|somebody else|someone else|another user)(?:'s|'re)?\b"
+    r"|\b(?:er|ihm|ihn|seine[mnrs]?|sein (?:konto|account|benutzer\w*|kennwort|passwort|zugang)"
+    r"|(?:jemand|wen) anders?|jemanden anders?)\b"
+)
+_SELF = re.compile(
+    r"\b(?:i|me|my|mine|myself|ich|mich|mir|mein(?:e|en|em|er|es)?)\b|\bi'(?:m|ve|d|ll)\b"
+)
+_SIGNATURE = re.compile(
+    r"(?:^|\n)\s*(?:(?:best|kind|many|warm)\s+)?(?:regards|cheers|sincerely|thanks|thank you|best)\b"
+    r"[ ,.!]*(?:\n|$)[\s\S]*$"
+    r"|(?:^|\n)\s*(?:(?:viele|beste|liebe|mit freundlichen|freundliche|sch(?:ö|oe)ne)\s+)?"
+    r"(?:gr(?:ü|ue)(?:ß|ss)en?|gru(?:ß|ss)|mfg|vg|lg|danke|vielen dank)\b[ ,.!]*(?:\n|$)[\s\S]*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentioned:
+    """Somebody whom a text mentions, literally; `is_named` when that is a name or login."""
+
+    text: str
+    is_named: bool
+
+
+def people_in(text: str) -> tuple[Mentioned, ...]:
+    """Return the distinct people that a text mentions, the requester's own signature left out."""
+    body = _SIGNATURE.sub("", text)
+    named = _distinct(_named(body))
+    if named:
+        return tuple(Mentioned(text=name, is_named=True) for name in named)
+    low = lowered(body)
+    for pattern in (_UNNAMED, _PRONOUN):
+        match = pattern.search(low)
+        if match:
+            return (Mentioned(text=body[match.start() : match.end()], is_named=False),)
+    return ()
+
+
+def speaks_of_self(text: str) -> bool:
+    """Whether the text speaks in the first person: about its writer, as far as nobody is named."""
+    return _SELF.search(lowered(text)) is not None
+
+
+def _named(text: str) -> list[str]:
+    _, endings = _words()
+    found = [match.group() for match in _MAIL.finditer(text)]
+    rest = _MAIL.sub(" ", text)
+    found += [
+        match.group()
+        for match in _LOGIN.finditer(rest)
+        if match.group().rpartition(".")[2] not in endings
+    ]
+    for line in rest.split("\n"):
+        found += [
+            f"{match[1]} {match[2]}"
+            for match in _PAIR.finditer(line)
+            if is_name(match[1]) and is_name(match[2].split()[-1])
+        ]
+        found += [match[1] for match in _TITLED.finditer(line) if is_name(match[1].split()[-1])]
+        found += [match[1] for match in _AFTER_VERB.finditer(line) if is_name(match[1])]
+    return found
+
+
+def is_name(word: str) -> bool:
+    """Whether a capitalised word may be a name: it is no word that tickets are made of."""
+    common, _ = _words()
+    return lowered(word) not in common
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return the names without those that only repeat a part of another (`Wolter`, `dan.wolter`)."""
+    kept: list[str] = []
+    for name in sorted(dict.fromkeys(names), key=lambda text: (-len(_parts(text)), -len(text))):
+        if not any(_parts(name) <= _parts(other) for other in kept):
+            kept.append(name)
+    return kept
+
+
+def _parts(name: str) -> frozenset[str]:
+    local = lowered(name).partition("@")[0]
+    for plain, written in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        local = local.replace(plain, written)
+    return frozenset(part for part in re.split(r"[.\s_'’]+", local) if part)
+
+
+@cache
+def _words() -> tuple[frozenset[str], frozenset[str]]:
+    raw = YAML(typ="safe", pure=True).load((DATA / "words.yaml").read_text("utf-8"))
+    everyday = {
+        word for phrase in shipped_negatives() for word in re.findall(r"[\w-]+", lowered(phrase))
+    }
+    return frozenset(raw["common"].split()) | everyday, frozenset(raw["endings"].split())
