@@ -19,6 +19,7 @@ from connectors.jira.sandbox import (
     api_projects,
     api_roles,
     api_search,
+    attachments,
     auth,
     desk_approvals,
     desk_create,
@@ -49,6 +50,7 @@ _MODULES: tuple[Routes, ...] = (
     api_projects.routes,
     api_roles.routes,
     api_search.routes,
+    attachments.routes,
     links.routes,
     meta.routes,
     properties.routes,
@@ -97,8 +99,9 @@ def _looseness(served: Served) -> list[int]:
 class JiraApp:
     """Answers every request of a site; carries out one at a time, each in a transaction."""
 
-    def __init__(self, site: Site, throttle: limits.Throttle) -> None:
+    def __init__(self, site: Site, throttle: limits.Throttle, courier: webhooks.Courier) -> None:
         self._site = site
+        self._courier = courier
         self._table = Table(site.flavour)
         self._throttle = throttle
 
@@ -116,6 +119,8 @@ class JiraApp:
         try:
             with self._site.store.transaction():
                 reply = self._served(call, scope["method"])
+                if call.events:
+                    webhooks.tell(call, self._courier)
         except ApiError as error:
             reply = error.reply
         except (OverflowError, UnicodeEncodeError, RecursionError):

@@ -17,9 +17,37 @@ routes = Routes(prefix="/rest/servicedeskapi")
 @routes.on("POST", "/request")
 def create(call: Call) -> Json:
     """Create a request through the portal, for oneself or on behalf of a customer."""
-    body = body_object(call)
+    issue = raise_request(call, body_object(call))
+    return Reply(status=HTTPStatus.CREATED, body=bean(call, issue))
+
+
+def raise_request(call: Call, body: Row) -> Row:
+    """Make a request from a body and return its issue.
+
+    Raises:
+        ApiError: the desk, the type, a field or a person is not valid, or not for the caller.
+    """
+    kind, project = _kind(call, body)
+    values = _form_values(call, body, kind, project)
+    values["reporter"] = _on_behalf(call, body, project).id
+    people = body.get("requestParticipants") or []
+    if people:
+        values["customfield_10026"] = [one.id for one in named_people(call, people)]
+    found = call.definition.find(call.definition.types, kind["issue_type"])
+    values["issuetype"] = found["id"] if found else ""
+    _defaults(call, kind, values)
+    channel = str(body.get("channel") or "portal")
+    issue = issues.create(call, project, values, request_type=kind["id"], channel=channel)
+    origin = dumps({"value": channel})
+    call.store.run(
+        "INSERT INTO property VALUES (?, ?, ?)", issue["id"], "request.channel.type", origin
+    )
+    return issues.reload(call, issue)
+
+
+def _kind(call: Call, body: Row) -> tuple[Row, Row]:
     desk = call.store.row("SELECT * FROM desk WHERE id=?", number_of(body.get("serviceDeskId")))
-    if desk is None:
+    if desk is None or not call.people.roles_in(call.user, desk["project"]):
         raise desk_error(
             HTTPStatus.NOT_FOUND, "The Service Desk could not be found.", "sd.desk.not.found"
         )
@@ -34,28 +62,7 @@ def create(call: Call) -> Json:
             "The request type you are trying to access does not exist.",
             "sd.validation.requesttype.not.found",
         )
-    if not call.people.roles_in(call.user, desk["project"]):
-        raise desk_error(
-            HTTPStatus.FORBIDDEN, "You cannot create requests in this service desk.", "sd.no.create"
-        )
-    kind = {**row, **loads(row["spec"])}
-    project = issues.project_row(call, desk["project"])
-    values = _form_values(call, body, kind, project)
-    reporter = _on_behalf(call, body, project)
-    values["reporter"] = reporter.id
-    people = body.get("requestParticipants") or []
-    if people:
-        values["customfield_10026"] = [one.id for one in named_people(call, people)]
-    found = call.definition.find(call.definition.types, kind["issue_type"])
-    values["issuetype"] = found["id"] if found else ""
-    _defaults(call, kind, values)
-    channel = str(body.get("channel") or "portal")
-    issue = issues.create(call, project, values, request_type=row["id"], channel=channel)
-    origin: Row = {"_type": "sd.request.origin", "channel": channel}
-    call.store.run(
-        "INSERT INTO property VALUES (?, ?, ?)", issue["id"], "request.channel.type", dumps(origin)
-    )
-    return Reply(status=HTTPStatus.CREATED, body=bean(call, issues.reload(call, issue)))
+    return {**row, **loads(row["spec"])}, issues.project_row(call, desk["project"])
 
 
 def _form_values(call: Call, body: Row, kind: Row, project: Row) -> dict[str, Json]:

@@ -112,7 +112,7 @@ def create(
     issue = reload(call, row)
     _entered(call, issue, flow)
     index.mark(call, issue["id"])
-    call.site.deliver("jira:issue_created", {"issue": issue, "user": call.user})
+    call.events.append(("jira:issue_created", {"issue": issue, "user": call.user}))
     return issue
 
 
@@ -178,9 +178,11 @@ def _record(call: Call, issue: Row, differing: list[tuple[str, Json, Json]], now
         )
     for item in items:
         call.store.insert("history_item", item)
-    call.site.deliver(
-        "jira:issue_updated",
-        {"issue": issue, "user": call.user, "history": history, "items": items},
+    call.events.append(
+        (
+            "jira:issue_updated",
+            {"issue": issue, "user": call.user, "history": history, "items": items},
+        )
     )
 
 
@@ -299,7 +301,7 @@ def delete(call: Call, issue: Row) -> None:
     call.store.run("DELETE FROM link WHERE source=? OR target=?", number, number)
     call.store.run("DELETE FROM issue WHERE id=?", number)
     index.mark(call, number)
-    call.site.deliver("jira:issue_deleted", {"issue": issue, "user": call.user})
+    call.events.append(("jira:issue_deleted", {"issue": issue, "user": call.user}))
 
 
 def add_comment(
@@ -330,5 +332,5 @@ def add_comment(
     )
     touch(call, issue)
     row = call.store.row("SELECT * FROM comment WHERE id=?", number)
-    call.site.deliver("comment_created", {"issue": issue, "user": call.user, "comment": row})
+    call.events.append(("comment_created", {"issue": issue, "user": call.user, "comment": row}))
     return row or {}

@@ -17,6 +17,7 @@ from connectors.jira.sandbox.people import Flavour, People
 from connectors.jira.sandbox.seed import accounts, plant
 from connectors.jira.sandbox.site import Site
 from connectors.jira.sandbox.storage import Store
+from connectors.jira.sandbox.webhooks import Courier
 from connectors.sandboxkit.admin import AdminApi
 from connectors.sandboxkit.clock import SandboxClock
 from connectors.sandboxkit.faults import FaultBoard
@@ -62,6 +63,7 @@ class JiraSandbox:
             faults=self.faults,
         )
         self.throttle = Throttle()
+        self._courier = Courier()
         files = ensure_tls(folder / "tls", self.clock.now()) if tls else None
         self.ca_file: Path | None = files.ca if files is not None else None
         with store.transaction():
@@ -72,7 +74,7 @@ class JiraSandbox:
 
     def _serve(self, port: int, admin_port: int, files: TlsFiles | None) -> None:
         app = Injector(
-            JiraApp(self.site, self.throttle),
+            JiraApp(self.site, self.throttle, self._courier),
             clock=self.clock,
             faults=self.faults,
             log=self.log,
@@ -104,6 +106,7 @@ class JiraSandbox:
         """Stop serving, close the database, and remove it where it was a temporary one."""
         self._server.stop()
         self._admin.stop()
+        self._courier.stop()
         self.site.store.close()
         if self._folder is not None:
             self._folder.cleanup()

@@ -30,8 +30,6 @@ class Site:
     url: str = ""
     lag: int = 0
     """Milliseconds until a write reaches the search index; 0 means at once."""
-    deliver: Callable[[str, Row], None] = lambda _event, _body: None
-    """Hands an event to the webhooks that asked for it."""
     equal_stamp: int = 0
 
     @property
@@ -62,6 +60,8 @@ class Call:
     """The body was sent as JSON and is none."""
     answer: dict[str, str] = field(default_factory=dict)
     """Headers of the answer."""
+    events: list[tuple[str, Row]] = field(default_factory=list)
+    """What happened, for the webhooks."""
 
     @property
     def store(self) -> Store:
@@ -163,6 +163,7 @@ class Call:
             caller=account,
             version=self.version,
             headers=self.headers,
+            events=self.events,
         )
 
 
