@@ -182,6 +182,10 @@ class Harness(Protocol):
         """Let a person put the change on hold, or release it."""
         ...
 
+    def break_change(self, change: ChangeRef) -> None:
+        """Give the change a state or approval that no mapping table knows."""
+        ...
+
     def change_state(self, change: ChangeRef) -> ChangeState:
         """Read the change's state."""
         ...

@@ -326,6 +326,9 @@ class ServiceNowHarness:
         values = {"on_hold": str(is_held).lower(), "on_hold_reason": "not today" if is_held else ""}
         self.patch("change_request", change.id, values, by=by)
 
+    def break_change(self, change: ChangeRef) -> None:
+        self.patch("change_request", change.id, {"approval": "perhaps"}, by="admin")
+
     def change_state(self, change: ChangeRef) -> ChangeState:
         return _CHANGE_STATES[self._read("change_request", change.id)["state"]]
 

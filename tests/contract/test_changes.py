@@ -24,6 +24,7 @@ from engine.errors import (
     PlanChangedError,
     TiergateError,
     TransientError,
+    UnmappedValueError,
 )
 from engine.ports.paging import Cursor
 from tests.contract.harness import Fault, Harness
@@ -178,6 +179,13 @@ def test_a_cancelled_change_is_cancelled(harness: Harness) -> None:
     ref, _ = submitted(harness)
     harness.cancel_change(ref, by=harness.agent)
     assert harness.changes.snapshot(ref).chain is ChainState.CANCELLED
+
+
+def test_a_value_that_no_table_knows_is_an_error_and_no_verdict(harness: Harness) -> None:
+    ref, _ = submitted(harness)
+    harness.break_change(ref)
+    with pytest.raises(UnmappedValueError):
+        harness.changes.snapshot(ref)
 
 
 def test_a_change_on_hold_says_so(harness: Harness) -> None:
