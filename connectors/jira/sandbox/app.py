@@ -137,7 +137,7 @@ class JiraApp:
         call = Call(
             site=self._site,
             method="GET" if scope["method"] == "HEAD" else scope["method"],
-            target=f"{scope['path']}?{query.decode('latin-1')}",
+            target=scope["path"] + (f"?{query.decode('latin-1')}" if query else ""),
             caller=who.caller,
             query=QueryParams(query),
             headers=headers,

@@ -49,7 +49,7 @@ def _kind(call: Call, body: Row) -> tuple[Row, Row]:
     desk = call.store.row("SELECT * FROM desk WHERE id=?", number_of(body.get("serviceDeskId")))
     if desk is None or not call.people.roles_in(call.user, desk["project"]):
         raise desk_error(
-            HTTPStatus.NOT_FOUND, "The Service Desk could not be found.", "sd.desk.not.found"
+            HTTPStatus.BAD_REQUEST, "The Service Desk could not be found.", "sd.desk.not.found"
         )
     row = call.store.row(
         "SELECT * FROM request_type WHERE id=? AND project=?",

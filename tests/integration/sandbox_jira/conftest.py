@@ -29,6 +29,8 @@ EXEMPT: tuple[tuple[str, str, str], ...] = (
     ("jsm-cloud", r"/approval.* 412 ", "Data Center's refusal; the file describes Cloud"),
     ("*", r" 405 ", "methods that the path does not know are documented nowhere"),
     ("jira-cloud", r"GET .*/remotelink 200 : ", "an array on every site; one object with globalId"),
+    ("jsm-cloud", r"GET .* 400 undocumented", "a page that is no number is refused everywhere"),
+    ("jira-dc", r"PUT /api/2/issue/\{issueIdOrKey\} 404 ", "an issue that is not there is 404 here too"),
     ("jira-dc", r"fields/|renderedFields/", "DC types every field value as an object"),
     ("jira-dc", r"/properties/\{propertyKey\} 200 value", "DC types property values as strings"),
     ("jira-dc", r"POST .*/votes 204 |POST .*/remotelink 201 ", "documented by their text only"),
