@@ -80,6 +80,7 @@ class JiraClient:
             read=settings.timeout.total_seconds(),
             deadline=settings.timeout.total_seconds() * 1.5,
             concurrency=settings.concurrency,
+            attempts=settings.attempts,
         )
         self._clock = clock
         self._local = threading.local()
@@ -170,19 +171,12 @@ class JiraClient:
         url = f"{self.settings.base}/{_API}/{path}"
 
         def send() -> requests.Response:
-            # Without a Content-Type of the session's, requests writes the multipart boundary.
-            request = requests.Request(
-                "POST",
-                url,
-                files={"file": (name, content, content_type)},
-                headers={"Content-Type": ""},
-            )
-            prepared = session.prepare_request(request)
-            built = request.prepare()
-            prepared.headers["Content-Type"] = built.headers["Content-Type"]
-            prepared.body = built.body
-            prepared.headers["Content-Length"] = str(len(built.body or b""))
-            return session.send(prepared)
+            # Built apart from the session, whose own Content-Type would hide the boundary.
+            form = requests.Request(
+                "POST", url, files={"file": (name, content, content_type)}
+            ).prepare()
+            kind = {"Content-Type": form.headers["Content-Type"]}
+            return session.request("POST", url, data=form.body, headers=kind)
 
         with_retry(send, limits=self.limits, is_repeatable=False)
 

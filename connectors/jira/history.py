@@ -112,16 +112,24 @@ def visits(
     return tuple(stays) if stays[-1].status_id == current[0] else None
 
 
-def field_edits(history: Iterable[Edit], names: Mapping[str, str]) -> tuple[FieldEdit, ...]:
+def field_edits(
+    history: Iterable[Edit],
+    names: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+) -> tuple[FieldEdit, ...]:
     """Return the history in the ports' words.
 
     Args:
         history: All edits, oldest first.
         names: Native field id or name to our word; others keep the vendor's name.
+        labels: Prefix of a label to our word: an edit of labels that concerned it is that word's.
     """
     return tuple(
         FieldEdit(
-            field=names.get(edit.field) or names.get(edit.name) or edit.name,
+            field=names.get(edit.field)
+            or names.get(edit.name)
+            or next((word for prefix, word in (labels or {}).items() if touches(edit, prefix)), "")
+            or edit.name,
             old=unfenced(edit.old),
             new=unfenced(edit.new),
             by=edit.by,
@@ -129,3 +137,11 @@ def field_edits(history: Iterable[Edit], names: Mapping[str, str]) -> tuple[Fiel
         )
         for edit in history
     )
+
+
+def touches(edit: Edit, prefix: str) -> bool:
+    """Whether an edit of labels changed the one with this prefix."""
+    if edit.field != "labels":
+        return False
+    before = {one for one in edit.old.split() if one.startswith(prefix)}
+    return before != {one for one in edit.new.split() if one.startswith(prefix)}

@@ -29,9 +29,12 @@ _TOKENS_KEPT = 40
 class _Place:
     """Where a sweep stands: the connector's part of the cursor.
 
-    `newest` is the newest update seen in this sweep, in epoch milliseconds.
+    `born` is the least time of creation, which outlives the sweeps: what was there before the
+    first start is not ours, also when somebody touches it later. `newest` is the newest update
+    seen in this sweep. Both in epoch milliseconds.
     """
 
+    born: int = 0
     token: str = ""
     seen: tuple[str, ...] = ()
     start: int = 0
@@ -42,8 +45,8 @@ class _Place:
     def text(self) -> str:
         """Return it for the cursor."""
         held = {
-            "token": self.token, "seen": list(self.seen), "start": self.start, "last": self.last,
-            "newest": self.newest, "count": self.count,
+            "born": self.born, "token": self.token, "seen": list(self.seen),
+            "start": self.start, "last": self.last, "newest": self.newest, "count": self.count,
         }  # fmt: skip
         return json.dumps(held, separators=(",", ":"))
 
@@ -53,6 +56,7 @@ def _place(text: str) -> _Place:
         return _Place()
     held = json.loads(text)
     return _Place(
+        born=held["born"],
         token=held["token"],
         seen=tuple(held["seen"]),
         start=held["start"],
@@ -83,6 +87,11 @@ class Sweep:
     properties: str = ""
 
 
+def starting_at(instant: datetime) -> Cursor:
+    """Return the cursor of a source to which nothing created before `instant` belongs."""
+    return Cursor(at=instant, opaque=_Place(born=epoch_ms(instant)).text())
+
+
 class Poller:
     """Sweeps of one site."""
 
@@ -103,12 +112,14 @@ class Poller:
                 than announced.
             AuthenticationError: We are nobody to this site.
         """
-        if cursor.opaque == "":
+        if cursor.horizon is None:
             self._client.verify_session()
             cursor = replace(cursor, horizon=self._client.server_now())
         place = _place(cursor.opaque)
         since = epoch_ms(cursor.at - self._overlap)
-        query = f"({sweep.jql}) AND updated >= {since} ORDER BY updated ASC, key ASC"
+        born = f" AND created >= {place.born}" if place.born else ""
+        span = f"updated >= {since}{born}"
+        query = f"({sweep.jql}) AND {span} ORDER BY updated ASC, key ASC"
         page_of = self._by_token if self._client.is_cloud else self._by_offset
         beans, following, is_last = page_of(query, sweep, place)
         issues, broken = _issues(beans)
@@ -117,7 +128,9 @@ class Poller:
             # The page shifted under us. Everything up to the newest record seen was shown, or has
             # moved behind it, so the sweep begins again from there.
             anchor = max(cursor.at, datetime.fromtimestamp(place.newest / 1000, tz=UTC))
-            restarted = replace(cursor, at=anchor, opaque=_Place(newest=place.newest).text())
+            restarted = replace(
+                cursor, at=anchor, opaque=_Place(born=place.born, newest=place.newest).text()
+            )
             return Swept(issues=(), cursor=restarted, is_last=False, server_now=now)
         newest = max([place.newest, *(epoch_ms(one.updated_at) for one in issues)])
         following = replace(following, newest=newest, count=place.count + len(beans))
@@ -126,7 +139,8 @@ class Poller:
             return Swept(issues=issues, cursor=onward, is_last=False, server_now=now, broken=broken)
         reached = datetime.fromtimestamp(newest / 1000, tz=UTC) if newest else cursor.at
         last_id = issues[-1].id if issues else cursor.id
-        done = Cursor(at=max(cursor.at, reached), id=last_id)
+        between = _Place(born=place.born).text() if place.born else ""
+        done = Cursor(at=max(cursor.at, reached), id=last_id, opaque=between)
         return Swept(issues=issues, cursor=done, is_last=True, server_now=now, broken=broken)
 
     # --- Cloud

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.jira.client import JiraClient
-from connectors.jira.history import Edit, edits
+from connectors.jira.history import Edit, edits, touches
 from connectors.jira.mapping import (
     TICKET_KINDS,
     TICKET_STATES,
@@ -287,7 +287,7 @@ class Records:
                 continue
             for field_id, (part, name, target) in by_field.items():
                 is_it = edit.field in {field_id, name}
-                if is_it and (not target.prefix or _touches(edit, target.prefix)):
+                if is_it and (not target.prefix or touches(edit, target.prefix)):
                     found_.add(part)
         return frozenset(found_)
 
@@ -332,12 +332,6 @@ def field_text(fields: Payload, native: NativeField, target: FieldTarget) -> str
     return next(
         (one.removeprefix(target.prefix) for one in held if one.startswith(target.prefix)), ""
     )
-
-
-def _touches(edit: Edit, prefix: str) -> bool:
-    """Whether a change of labels concerned the one behind the prefix."""
-    before = {one for one in edit.old.split() if one.startswith(prefix)}
-    return before != {one for one in edit.new.split() if one.startswith(prefix)}
 
 
 def _channel_of(value: object) -> str:

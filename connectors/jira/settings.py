@@ -281,6 +281,7 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
     faults: FaultSettings | None = None
     people: PeopleSettings = PeopleSettings()
     timeout: Duration = timedelta(seconds=30)
+    attempts: Annotated[int, Field(ge=1, le=8)] = 4
     concurrency: Annotated[int, Field(ge=1, le=32)] = 4
 
     @field_validator("url")

@@ -12,7 +12,7 @@ from connectors.jira.history import field_edits
 from connectors.jira.links import Links
 from connectors.jira.moves import Moves
 from connectors.jira.notes import Notes
-from connectors.jira.polling import Poller, Sweep
+from connectors.jira.polling import Poller, Sweep, starting_at
 from connectors.jira.records import CHANNEL, Found, Records, field_text
 from connectors.jira.settings import FIRST_START, JiraSettings, TicketSource, source_name
 from connectors.jira.site import Site, native_value
@@ -86,11 +86,11 @@ class JiraTicketDesk:
         """Return where a source starts: its `since`, by default the site's now."""
         since = self._source(source).since
         if isinstance(since, datetime):
-            return Cursor(at=since)
+            return starting_at(since)
         if since != FIRST_START:
             raise ConfigurationError(f"{self._name}: since {since!r} is not known")
         self._client.verify_session()
-        return Cursor(at=self._client.server_now())
+        return starting_at(self._client.server_now())
 
     def changed_since(self, source: str, cursor: Cursor) -> Page[Ticket]:
         """Return the next page of changed tickets; see `polling` for what cannot be lost."""
@@ -125,11 +125,16 @@ class JiraTicketDesk:
     def history(self, ref: TicketRef) -> tuple[FieldEdit, ...] | None:
         """Return the changelog in our words; None where it cannot be read."""
         names = {"status": "state"}
+        labels: dict[str, str] = {}
         for part, target in self._settings.fields.items():
+            if target.prefix:
+                labels[target.prefix] = str(part)
+                continue
             native = self._records.native(target)
             names |= {native.id: str(part), native.name: str(part)}
         try:
-            return field_edits(self._records.history(self._records.issue(ref.id)), names)
+            history = self._records.history(self._records.issue(ref.id))
+            return field_edits(history, names, labels)
         except (MissingRightError, InvalidAnswerError):
             return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -72,6 +73,11 @@ class JiraSession(HTTPSession):
     """Our session, with what only Jira does: 200 for strangers, errors in bodies, conflicts."""
 
     server_now: datetime | None = None
+
+    def may_be_empty(self, request: requests.PreparedRequest) -> bool:
+        """Whether Jira answers with a status alone: entity properties and issue links."""
+        path = urlsplit(request.url or "").path
+        return request.method != "GET" and ("/properties/" in path or path.endswith("/issueLink"))
 
     def _exchange(
         self, what: str, request: requests.PreparedRequest, kwargs: dict[str, Any]
