@@ -1,5 +1,6 @@
 """The one dispatcher: the next steps of one handling, whoever wakes it and however often."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from engine.domain.handling import Handling, Outcome
@@ -52,8 +53,15 @@ _HAND_OVER = (PersonUnknownError, PreconditionError, ProtectedSubjectError, Does
 """Our rules say no: before an intent a person gets the ticket, after it a person looks."""
 
 
-def advance(services: Services, handling_id: str) -> bool:
+def advance(
+    services: Services,
+    handling_id: str,
+    *,
+    on_step: Callable[[Handling, Handling], None] | None = None,
+) -> bool:
     """Do every step that can be done now; return whether any was. Idempotent.
+
+    `on_step` is told the handling before and after every step that was committed.
 
     A failure is never lost: what may pass is tried again with growing pauses, what cannot is
     parked or handed over with its reason. Another worker's step is not an error.
@@ -68,6 +76,8 @@ def advance(services: Services, handling_id: str) -> bool:
         after = _safe_step(services, handling)
         if after is None:
             return moved
+        if on_step is not None:
+            on_step(handling, after)
         handling, moved = after, True
         if handling.stage.is_end:
             return True

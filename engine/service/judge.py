@@ -29,7 +29,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stale:
-    """The plan no longer stands, the map became stricter; `may_revise` while its gate is a change."""
+    """The map became stricter than the plan; `may_revise` while its gate stays a change."""
 
     because: str
     decision: Decision

@@ -77,7 +77,7 @@ def undo(services: Services, ticket: TicketRef, *, by: str) -> Handling:
     seen = fulfiller.verify(plan.bound, key=effect.key, baseline=effect.baseline)
     if not seen.is_as_planned:
         raise PreconditionError(f"the target moved on: {seen.because or 'not as we left it'}")
-    values = {name: target.name for name, target in plan.bound.targets.items()}
+    values = {name: target.id for name, target in plan.bound.targets.items()}
     given = Classification(
         intent=inverse,
         candidate=inverse,

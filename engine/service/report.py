@@ -60,14 +60,7 @@ def tell(
         release_hold(services, handling)
     except RecordNotFoundError:
         return  # the ticket was deleted: nobody is there to be told
-    telling.note(
-        services,
-        handling,
-        Template.OUTCOME_NOTE,
-        occasion=occasion,
-        did=did,
-        reason=outcome.because,
-    )
+    telling.outcome(services, handling, occasion=occasion, did=did, reason=outcome.because)
     telling.comment(services, handling, _OCCASIONS[outcome.end], did=did, reason=outcome.because)
     if outcome.end is Stage.FULFILLED and services.settings.resolve_tickets:
         facts = telling.facts(services, handling, did=did, reason=outcome.because)

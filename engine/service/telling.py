@@ -7,6 +7,7 @@ from engine.domain.decision import Phase
 from engine.domain.handling import Handling
 from engine.domain.plan import Plan
 from engine.domain.refs import ChangeRef
+from engine.domain.stage import Stage
 from engine.service import moves
 from engine.service.world import Occasion, Services, Template
 
@@ -30,6 +31,10 @@ def facts(
 ) -> dict[str, JSON]:
     """Return what every template of a ticket may name; texts in it are data, never markup."""
     decision, classification = handling.decision, handling.classification
+    stage = handling.outcome.end if handling.outcome else handling.stage
+    hand_over = decision.hand_over if decision else ""
+    if stage is Stage.HANDED_OVER:
+        hand_over = hand_over or reason
     routed = moves.find_recorded(services, handling, "routed") or {}
     return {
         "ticket": {
@@ -41,7 +46,7 @@ def facts(
         "tier": int(decision.tier) if decision else None,
         "gate": str(handling.gate),
         "phase": str(decision.phase) if decision else "",
-        "hand_over": decision.hand_over if decision else "",
+        "hand_over": hand_over,
         "reasons": [
             {"rule": item.rule, "because": item.because}
             for item in (decision.reasons if decision else ())
@@ -57,7 +62,7 @@ def facts(
         "kept": routed.get("kept", []),
         "requester": handling.requester.name if handling.requester else "",
         "subject": handling.subject.name if handling.subject else "",
-        "stage": str(handling.stage),
+        "stage": str(stage),
         "did": list(did),
         "reason": reason,
         "change": _change(handling.change),
@@ -99,6 +104,15 @@ def note(
     services.desk(handling.ticket).add_work_note(
         handling.ticket, text, marker=marker(handling, occasion)
     )
+
+
+def outcome(
+    services: Services, handling: Handling, *, occasion: str, did: Sequence[str], reason: str
+) -> None:
+    """Write the one note of an end: with the whole story, where no note told it before."""
+    has_told = handling.gate.needs_approval
+    template = Template.OUTCOME_NOTE if has_told else Template.TRIAGE_NOTE
+    note(services, handling, template, occasion=occasion, did=did, reason=reason)
 
 
 def comment(

@@ -1,7 +1,7 @@
 """How a handling ends before an effect: what becomes of ticket and change, by one table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -172,9 +172,8 @@ def _tell(services: Services, handling: Handling, outcome: Outcome) -> None:
         is_gone = True  # the ticket itself was deleted: nobody is there to be told
     if is_gone or not (terms.has_note or handling.held_from is not None):
         return
-    telling.note(
-        services, handling, Template.OUTCOME_NOTE, occasion="outcome", reason=outcome.because
-    )
+    handling = replace(handling, outcome=outcome)
+    telling.outcome(services, handling, occasion="outcome", did=(), reason=outcome.because)
     if terms.comment is not None:
         telling.comment(services, handling, terms.comment, reason=outcome.because)
 

@@ -46,7 +46,7 @@ class Template(StrEnum):
     """Internal, on the change: it still waits."""
     TELL_MAIL = "tell_mail"
     """Mail to whom the map names, when a change waits too long; first line is the subject."""
-    DELIVERY_MAIL = "delivery_mail"
+    DELIVERY_MAIL = "secret_mail"
     """Mail with the temporary secret (`secret`, `person`); first line is the subject."""
     FAULT_INCIDENT = "fault_incident"
     """The daemon's own incident (`name`, `why`)."""

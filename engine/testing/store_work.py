@@ -1,0 +1,388 @@
+"""The unit of work of MemoryStore: transition check, compare-and-set, unique keys, chains."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from engine.domain.audit import GENESIS, AuditRow, row_hash
+from engine.domain.canonical import JSON
+from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase
+from engine.domain.handling import Handling
+from engine.domain.refs import TicketRef
+from engine.domain.stage import Gate, Stage, require_transition
+from engine.domain.ticket import Ticket
+from engine.errors import (
+    AlreadyConsumedError,
+    IllegalTransitionError,
+    LeaseLostError,
+    NotApprovedError,
+    RecordNotFoundError,
+)
+from engine.ports.paging import Cursor
+from engine.ports.store import Pause, PollHealth, StageCount
+from engine.testing.store_rows import Rows
+
+_ONLY_OURS = frozenset({"id", "stage", "version", "attempt", "created_at", "updated_at"})
+_FINAL = frozenset({EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT})
+
+
+class _IntakeRows:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def cursor(self, source: str) -> Cursor | None:
+        """Return the stored cursor."""
+        return self._rows.cursors.get(source)
+
+    def save_cursor(self, source: str, cursor: Cursor) -> None:
+        """Store the cursor."""
+        self._rows.cursors[source] = cursor
+
+    def save_ticket(self, ticket: Ticket, *, seen_at: datetime) -> bool:
+        """Insert or update; an older copy never replaces a newer one."""
+        del seen_at  # the port wants it kept; nothing here reads it
+        known = self._rows.tickets.get(ticket.ref.identity)
+        if known == ticket or (known is not None and ticket.updated_at < known.updated_at):
+            return False
+        self._rows.tickets[ticket.ref.identity] = ticket
+        return True
+
+    def ticket(self, ref: TicketRef) -> Ticket | None:
+        """Return the ticket as last seen."""
+        return self._rows.tickets.get(ref.identity)
+
+    def find_ticket(self, name: str) -> TicketRef:
+        """Return the ticket that `[SYSTEM:]KEY` names."""
+        found = [
+            ticket.ref
+            for ticket in self._rows.tickets.values()
+            if name in {ticket.ref.key, str(ticket.ref)}
+        ]
+        if len(found) != 1:
+            raise RecordNotFoundError(f"{name}: {len(found)} tickets have this name")
+        return found[0]
+
+    def save_broken(self, source: str, record_id: str, why: str, *, at: datetime) -> bool:
+        """Note a record that could not be read; return whether it is news."""
+        del at  # as above
+        is_news = self._rows.broken.get((source, record_id)) != why
+        self._rows.broken[source, record_id] = why
+        return is_news
+
+    def save_health(self, health: PollHealth) -> None:
+        """Store how polling of a source stands."""
+        self._rows.healths[health.source] = health
+
+    def health(self) -> tuple[PollHealth, ...]:
+        """Return how polling stands."""
+        return tuple(self._rows.healths[name] for name in sorted(self._rows.healths))
+
+    def setting(self, name: str) -> str | None:
+        """Return a stored setting."""
+        return self._rows.settings.get(name)
+
+    def save_setting(self, name: str, value: str) -> None:
+        """Store a setting."""
+        self._rows.settings[name] = value
+
+
+class _AuditRows(_IntakeRows):
+    def record(
+        self,
+        *,
+        chain: str,
+        event: str,
+        actor: str,
+        at: datetime,
+        body: Mapping[str, JSON],
+        private: Mapping[str, str] | None = None,
+    ) -> AuditRow:
+        """Append a row bound to the one before."""
+        rows = self._rows.chains.get(chain, ())
+        number = len(rows) + 1
+        whole = dict(body)
+        if private:
+            salt = secrets.token_hex(16)
+            hashes = {
+                name: hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
+                for name, text in private.items()
+            }
+            whole["private"] = hashes
+            self._rows.private[chain, number] = dict(private)
+        previous = rows[-1].hash if rows else GENESIS
+        own = row_hash(
+            chain=chain,
+            number=number,
+            at=at,
+            event=event,
+            actor=actor,
+            body=whole,
+            previous=previous,
+        )
+        row = AuditRow(
+            chain=chain,
+            number=number,
+            at=at,
+            event=event,
+            actor=actor,
+            body=whole,
+            previous=previous,
+            hash=own,
+        )
+        self._rows.chains[chain] = (*rows, row)
+        return row
+
+    def audit(self, chain: str) -> tuple[AuditRow, ...]:
+        """Return one chain's rows."""
+        return self._rows.chains.get(chain, ())
+
+    def private(self, chain: str) -> Mapping[int, Mapping[str, str]]:
+        """Return the personal payloads beside a chain."""
+        found = self._rows.private.items()
+        return {number: texts for (name, number), texts in found if name == chain}
+
+    def chains(self) -> tuple[str, ...]:
+        """Return the names of all chains."""
+        return tuple(sorted(self._rows.chains))
+
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return what is paused."""
+        return tuple(self._rows.pauses[name] for name in sorted(self._rows.pauses))
+
+    def pause(self, pause: Pause) -> None:
+        """Pause; idempotent, audited."""
+        key = (pause.action or "", pause.system or "")
+        if key in self._rows.pauses:
+            return
+        self._rows.pauses[key] = pause
+        body = {"action": pause.action, "system": pause.system}
+        self.record(chain="installation", event="paused", actor=pause.by, at=pause.at, body=body)
+
+    def resume(self, *, action: str | None, system: str | None, by: str, at: datetime) -> bool:
+        """Lift that pause; audited where it stood."""
+        stood = self._rows.pauses.pop((action or "", system or ""), None) is not None
+        if stood:
+            body = {"action": action, "system": system}
+            self.record(chain="installation", event="resumed", actor=by, at=at, body=body)
+        return stood
+
+
+class _HandlingRows(_AuditRows):
+    def start(self, ticket: TicketRef, *, at: datetime, actor: str) -> Handling | None:
+        """Start a handling; None when one is live."""
+        mine = self._of(ticket)
+        if any(not item.stage.is_end for item in mine):
+            return None
+        attempt = max((item.attempt for item in mine), default=0) + 1
+        handling = Handling(
+            id=f"{ticket.system}:{ticket.id}:{attempt}",
+            ticket=ticket,
+            attempt=attempt,
+            stage=Stage.INGESTED,
+            gate=Gate.UNDECIDED,
+            version=1,
+            created_at=at,
+            updated_at=at,
+            wake_at=at,
+        )
+        self._rows.handlings[handling.id] = handling
+        body = {"handling": handling.id, "to": str(handling.stage), "key": ticket.key}
+        chain = f"{ticket.system}:{ticket.id}"
+        self.record(chain=chain, event="started", actor=actor, at=at, body=body)
+        return handling
+
+    def handling(self, handling_id: str) -> Handling:
+        """Return the handling."""
+        found = self._rows.handlings.get(handling_id)
+        if found is None:
+            raise RecordNotFoundError(f"no handling {handling_id!r}")
+        return found
+
+    def latest(self, ticket: TicketRef) -> Handling | None:
+        """Return the newest handling of a ticket."""
+        return max(self._of(ticket), key=lambda item: item.attempt, default=None)
+
+    def handlings(
+        self, *, stages: Sequence[Stage] | None = None, limit: int = 1000
+    ) -> tuple[Handling, ...]:
+        """Return handlings, newest first."""
+        found = [
+            item for item in self._rows.handlings.values() if stages is None or item.stage in stages
+        ]
+        found.sort(key=lambda item: (item.created_at, item.id), reverse=True)
+        return tuple(found[:limit])
+
+    def advance(
+        self,
+        handling: Handling,
+        to: Stage,
+        *,
+        why: str,
+        at: datetime,
+        actor: str = "tiergate",
+        evidence: Mapping[str, JSON] | None = None,
+        **changes: Any,  # noqa: ANN401  the port's own signature
+    ) -> Handling:
+        """Move the handling, with its audit row."""
+        gate = changes.get("gate", handling.gate)
+        is_move = to is not handling.stage
+        if gate is not handling.gate and handling.stage is not Stage.TRIAGED:
+            raise IllegalTransitionError("the gate is fixed when triaged is left")
+        if is_move:
+            require_transition(handling.gate, handling.stage, to, parked_from=handling.parked_from)
+            changes["parked_from"] = handling.stage if to is Stage.PARKED else None
+        if to.is_end:
+            changes["wake_at"] = None
+        after = self._write(handling, at=at, stage=to, **changes)
+        body = {
+            "handling": handling.id,
+            "from": str(handling.stage),
+            "to": str(to),
+            "why": why,
+            "gate": str(gate),
+        }
+        if clash := set(body) & set(evidence or {}):
+            raise ValueError(f"evidence may not name {sorted(clash)}")
+        self.record(
+            chain=f"{handling.ticket.system}:{handling.ticket.id}",
+            event="stage" if is_move else "update",
+            actor=actor,
+            at=at,
+            body={**body, **(evidence or {})},
+        )
+        return after
+
+    def touch(self, handling: Handling, *, at: datetime, **changes: Any) -> Handling:  # noqa: ANN401  the port's own signature
+        """Replace fields that are no step."""
+        if changes.get("gate", handling.gate) is not handling.gate:
+            raise IllegalTransitionError("the gate is fixed by a step")
+        return self._write(handling, at=at, **_checked(changes))
+
+    def due(self, now: datetime, *, limit: int) -> tuple[str, ...]:
+        """Return ids of handlings whose `wake_at` has come, oldest first."""
+        found = [
+            (item.wake_at, item.id)
+            for item in self._rows.handlings.values()
+            if item.wake_at is not None and item.wake_at <= now
+        ]
+        return tuple(handling_id for _, handling_id in sorted(found)[:limit])
+
+    def next_wake(self, stages: Sequence[Stage]) -> datetime | None:
+        """Return the earliest `wake_at` of handlings at these stages."""
+        found = self._rows.handlings.values()
+        at = [item.wake_at for item in found if item.stage in stages and item.wake_at is not None]
+        return min(at, default=None)
+
+    def stage_counts(self) -> tuple[StageCount, ...]:
+        """Return how many handlings stand at each stage."""
+        counts: list[StageCount] = []
+        for stage in Stage:
+            since = [
+                item.updated_at for item in self._rows.handlings.values() if item.stage is stage
+            ]
+            if since:
+                counts.append(StageCount(stage=stage, count=len(since), oldest_at=min(since)))
+        return tuple(counts)
+
+    def waiting(self, system: str) -> tuple[Handling, ...]:
+        """Return handlings with a change in `system` that are AWAITING or APPROVED."""
+        return tuple(
+            item
+            for item in self._rows.handlings.values()
+            if item.stage in {Stage.AWAITING, Stage.APPROVED}
+            and item.change is not None
+            and item.change.system == system
+        )
+
+    def find_by_change(self, system: str, change_id: str) -> Handling | None:
+        """Return the live handling that owns this change."""
+        for item in self._rows.handlings.values():
+            if item.stage.is_end or item.change is None:
+                continue
+            if (item.change.system, item.change.id) == (system, change_id):
+                return item
+        return None
+
+    def _of(self, ticket: TicketRef) -> list[Handling]:
+        found = self._rows.handlings.values()
+        return [item for item in found if item.ticket.identity == ticket.identity]
+
+    def _write(self, handling: Handling, *, at: datetime, **changes: Any) -> Handling:  # noqa: ANN401  as above
+        stored = self.handling(handling.id)
+        if stored.version != handling.version or stored.stage is not handling.stage:
+            raise LeaseLostError(f"handling {handling.id}: replaced by another worker")
+        after = replace(handling, version=handling.version + 1, updated_at=at, **changes)
+        if after.change is not None and after.change != handling.change:
+            key = (after.change.system, after.change.id)
+            if self._rows.owners.setdefault(key, after.id) != after.id:
+                raise AlreadyConsumedError(f"change {after.change} belongs to another handling")
+        self._rows.handlings[after.id] = after
+        return after
+
+
+def _checked(changes: dict[str, Any]) -> dict[str, Any]:
+    if forbidden := _ONLY_OURS & set(changes):
+        raise TypeError(f"only the store writes {sorted(forbidden)}")
+    return changes
+
+
+class MemoryUnitOfWork(_HandlingRows):
+    """The port's `UnitOfWork` over rows in memory."""
+
+    def intend(self, effect: Effect, consumption: Consumption | None) -> None:
+        """Store intent and consumption together, or neither."""
+        handling = self.handling(effect.handling)
+        is_gated = handling.gate.needs_approval and effect.kind is EffectKind.IMPLEMENT
+        if is_gated and consumption is None:
+            raise NotApprovedError(f"{handling.id}: an effect without its approval")
+        if effect.key in self._rows.effects:
+            raise AlreadyConsumedError(f"effect {effect.key} was intended before")
+        if consumption is not None:
+            key = (
+                consumption.system,
+                consumption.change_id,
+                consumption.revision,
+                consumption.plan_digest,
+            )
+            if key in self._rows.consumed:
+                raise AlreadyConsumedError(f"approval {key[:3]} was used before")
+            self._rows.consumed[key] = effect.key
+        bound = handling.plan.bound if handling.plan else None
+        if bound is None and handling.decision is not None:
+            bound = handling.decision.bound
+        self._rows.subjects[effect.key] = bound.subject.id if bound else ""
+        self._rows.effects[effect.key] = effect
+
+    def effect(self, key: str) -> Effect | None:
+        """Return the effect with this key."""
+        return self._rows.effects.get(key)
+
+    def effects(self, handling_id: str) -> tuple[Effect, ...]:
+        """Return a handling's effects, oldest first."""
+        found = [item for item in self._rows.effects.values() if item.handling == handling_id]
+        return tuple(sorted(found, key=lambda item: (item.started_at, item.key)))
+
+    def settle(self, effect: Effect) -> None:
+        """Store what became of an effect; fences only rise, and an ended effect never restarts."""
+        stored = self._rows.effects.get(effect.key)
+        if stored is None:
+            raise RecordNotFoundError(f"no effect {effect.key}")
+        if stored.phase in _FINAL and effect.phase is EffectPhase.INTENT:
+            raise AlreadyConsumedError(f"effect {effect.key} has ended")
+        is_same = effect.fence == stored.fence and effect.owner == stored.owner
+        if effect.fence < stored.fence or (effect.fence == stored.fence and not is_same):
+            raise LeaseLostError(f"effect {effect.key}: a newer fence is stored")
+        self._rows.effects[effect.key] = effect
+
+    def count_effects(self, *, action: str, since: datetime, subject: str | None = None) -> int:
+        """Return how many implementations of `action` began since then."""
+        return sum(
+            effect.action == action
+            and effect.kind is EffectKind.IMPLEMENT
+            and effect.started_at >= since
+            and (subject is None or self._rows.subjects[effect.key] == subject)
+            for effect in self._rows.effects.values()
+        )
