@@ -1,6 +1,6 @@
 """Sealing the chains' heads, and reading the seals back."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -68,12 +68,16 @@ def last_seal(connection: Connection) -> Seal | None:
     return None if row is None else read_seal(row)
 
 
-def seals(connection: Connection, numbers: Sequence[int] | None = None) -> list[Seal]:
-    """Return these seals, or all, in order."""
+def seals(
+    connection: Connection, numbers: Sequence[int] | None = None
+) -> Generator[Seal, None, None]:
+    """Yield these seals, or all, in order; streamed, because years of them fit into no memory."""
     query = select(SEAL).order_by(SEAL.c.number)
     if numbers is not None:
         query = query.where(SEAL.c.number.in_(numbers))
-    return [read_seal(row) for row in connection.execute(query)]
+    with connection.execute(query, execution_options={"yield_per": 1000}) as streamed:
+        for row in streamed:
+            yield read_seal(row)
 
 
 def leaves(connection: Connection, seal: int) -> list[Head]:

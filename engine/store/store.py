@@ -24,6 +24,7 @@ from engine.store.unit_of_work import SQLUnitOfWork
 WITNESS_FILE = "audit-seals.jsonl"
 """Every seal as a line, outside the database: what a cut tail or a restored backup is held to."""
 
+_TAIL = 65_536  # bytes in which the last line of the file surely lies
 _KEY_SETTING = "audit.key"
 
 
@@ -68,12 +69,7 @@ class SQLStore:
         with self._transaction() as connection:
             made = seal_heads(connection, self._key, at=at)
         if made is not None:
-            line = json.dumps(made.document(), separators=(",", ":")) + "\n"
-            descriptor = os.open(self._witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
+            self._note(made)
         return made
 
     def verify(self, chain: str | None = None) -> verification.Misfit | None:
@@ -114,11 +110,23 @@ class SQLStore:
         finally:
             self._writing.is_open = False
 
+    def _note(self, seal: Seal) -> None:
+        line = json.dumps(seal.document(), separators=(",", ":")).encode() + b"\n"
+        descriptor = os.open(self._witness, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "rb+", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            if end and os.pread(descriptor, 1, end - 1) != b"\n":
+                line = b"\n" + line  # the line before was cut by a crash
+            file.write(line)
+            os.fsync(descriptor)
+
     def _noted(self) -> Head | None:
         if not self._witness.exists():
             return None
-        # A line without its end was cut by a crash while it was written.
-        lines = [line for line in self._witness.read_bytes().split(b"\n")[:-1] if line]
+        with self._witness.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            # A line without its end was cut by a crash while it was written.
+            lines = [line for line in file.read().split(b"\n")[:-1] if line]
         if not lines:
             return None
         try:

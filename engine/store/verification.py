@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select, tuple_
 from engine.domain.audit import GENESIS, AuditRow, first_misfit
 from engine.domain.canonical import JSON
 from engine.store.audit import ERASED, STEPS, audit_row, private_hash
-from engine.store.seal import Head, root, seal_misfit
-from engine.store.sealing import leaves, sealed_heads, seals
+from engine.store.seal import Head, Seal, root, seal_misfit
+from engine.store.sealing import last_seal, leaves, sealed_heads, seals
 from engine.store.tables import AUDIT, HANDLING, HEAD, PRIVATE, SEAL_LEAF
 
 SEALS = "seals"
@@ -42,6 +42,9 @@ def verify(
 ) -> Misfit | None:
     """Return the first misfit of one chain or of everything, None when all fits.
 
+    Of one chain, what can be told from its own rows and seals; that no seal is missing, only a look
+    at everything tells.
+
     `witness` is the newest seal (chain "seals") that was noted outside the database: a database
     that does not have it lost its tail, or is a restored backup.
     """
@@ -64,27 +67,39 @@ def verify(
 def _verify_seals(
     connection: Connection, public: bytes, *, chain: str | None, witness: Head | None
 ) -> Misfit | None:
+    """Check the seals of one chain, or all of them and their own chain."""
     previous, expected = GENESIS, 1
     touching = None
     if chain is not None:
-        touching = {number for number, _ in sealed_heads(connection, chain)}
-    for seal in seals(connection):
-        why = seal_misfit(seal, public)
-        if seal.number != expected or seal.previous != previous:
-            why = "a seal is missing before it, or was exchanged"
-        elif why is None and (touching is None or seal.number in touching):
-            heads = leaves(connection, seal.number)
-            if len(heads) != seal.size or root(heads) != seal.root:
-                why = "the heads under the seal are not those that were signed"
-        if why is None and witness is not None and seal.number == witness.number:
-            why = None if seal.hash == witness.hash else "another seal was noted outside"
-        if why is not None:
-            return Misfit(chain=SEALS, number=seal.number, why=why)
-        previous, expected = seal.hash, expected + 1
-    if witness is not None and witness.number >= expected:
-        why = f"seal {witness.number} was noted outside the database; the tail was cut or restored"
-        return Misfit(chain=SEALS, number=expected, why=why)
-    return None
+        touching = [number for number, _ in sealed_heads(connection, chain)]
+    with contextlib.closing(seals(connection, touching)) as found:
+        for seal in found:
+            why = _seal_misfit(connection, seal, public)
+            if touching is None and (seal.number != expected or seal.previous != previous):
+                why = "a seal is missing before it, or was exchanged"
+            if why is not None:
+                return Misfit(chain=SEALS, number=seal.number, why=why)
+            previous, expected = seal.hash, expected + 1
+    return None if witness is None else _witness_misfit(connection, witness)
+
+
+def _seal_misfit(connection: Connection, seal: Seal, public: bytes) -> str | None:
+    heads = leaves(connection, seal.number)
+    if len(heads) != seal.size or root(heads) != seal.root:
+        why = "the heads under the seal are not those that were signed"
+        return seal_misfit(seal, public) or why
+    return seal_misfit(seal, public)
+
+
+def _witness_misfit(connection: Connection, witness: Head) -> Misfit | None:
+    noted = list(seals(connection, [witness.number]))
+    if noted:
+        why = "another seal was noted outside"
+        is_same = noted[0].hash == witness.hash
+        return None if is_same else Misfit(chain=SEALS, number=witness.number, why=why)
+    last = last_seal(connection)
+    why = f"seal {witness.number} was noted outside the database; the tail was cut or restored"
+    return Misfit(chain=SEALS, number=last.number + 1 if last else 1, why=why)
 
 
 def _chains(

@@ -198,8 +198,11 @@ def test_a_note_cut_by_a_crash_is_no_misfit_and_a_forged_one_is_an_error(
     with witness.open("a") as file:
         file.write('{"number": 2, "ha')
     assert filled.verify() is None
+    assert filled.seal(NOW) is not None
+    assert filled.verify() is None
+    assert witness.read_bytes().count(b"\n") == 3, "the cut line stands alone"
     with witness.open("a") as file:
-        file.write("\n")
+        file.write("forged\n")
     with pytest.raises(ChainBrokenError):
         filled.verify()
 
