@@ -91,14 +91,17 @@ def _close(
     change = change_of(handling)
     control = services.change_control(change.system)
     try:
-        state = control.snapshot(change).state
+        snapshot = control.snapshot(change)
     except RecordNotFoundError:
         return  # a person deleted it: the ticket's note tells what was done
     name = f"{telling.marker(handling, 'evidence').replace(':', '-')}-{len(effects)}.json"
     content = json.dumps(_evidence(handling, effects), indent=2, sort_keys=True)
     control.attach(change, name=name, content=content.encode(), content_type="application/json")
     fulfilled = outcome.end is Stage.FULFILLED
-    match state:
+    is_ours = snapshot.moved_by is not None and (
+        snapshot.moved_by.identity == snapshot.daemon.identity
+    )
+    match snapshot.state:
         case ChangeState.IMPLEMENT | ChangeState.REVIEW:
             facts = telling.facts(services, handling, did=_did(effects), reason=outcome.because)
             control.close(
@@ -109,6 +112,8 @@ def _close(
             )
         case ChangeState.NEW | ChangeState.ASSESS | ChangeState.AUTHORIZE | ChangeState.SCHEDULED:
             control.cancel(change, reason=outcome.because)
+        case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED if is_ours:
+            return  # a run of ours that was cut off had ended it already
         case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED:
             telling.note_on_change(
                 services,

@@ -23,13 +23,21 @@ class _Interrupted:
         found = getattr(self._port, method)
         if not callable(found):
             return found
-        return partial(self._call, found, f"{self._name}.{method}")
+        return partial(_call, self._watch, f"{self._name}.{method}", found)
 
-    def _call(self, method: Callable[..., Any], name: str, *args: Any, **named: Any) -> Any:  # noqa: ANN401  passed through
-        self._watch(f"before {name}")
-        result = method(*args, **named)
-        self._watch(f"after {name}")
-        return result
+
+def _call(
+    watch: Watch,
+    point: str,
+    method: Callable[..., Any],
+    /,
+    *args: Any,  # noqa: ANN401  passed through
+    **named: Any,  # noqa: ANN401  passed through
+) -> Any:  # noqa: ANN401  passed through
+    watch(f"before {point}")
+    result = method(*args, **named)
+    watch(f"after {point}")
+    return result
 
 
 def interrupted(port: P, name: str, watch: Watch) -> P:

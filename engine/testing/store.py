@@ -32,6 +32,10 @@ class MemoryStore:
                 self._rows = rows
             finally:
                 self._writer = None
+        self.after_commit()
 
     def before_commit(self) -> None:
         """Let a subclass fail a commit; by default every commit succeeds."""
+
+    def after_commit(self) -> None:
+        """Let a subclass end the process here; by default nothing happens."""
