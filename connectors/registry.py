@@ -41,6 +41,8 @@ class Itsm:
     changes: ChangeControl | None
     account_key: AccountFacts
     poll: timedelta
+    channels: frozenset[str]
+    """The vendor's words of channels whose requester counts as authenticated."""
 
     def check(self) -> tuple[Finding, ...]:
         """Return the findings of both adapters, each once."""
@@ -89,6 +91,7 @@ class _ServiceNow:
             changes=adapters.changes,
             account_key=adapters.accounts.account_key,
             poll=own.poll,
+            channels=frozenset(own.channels),
         )
 
 
@@ -103,6 +106,7 @@ class _Jira:
             changes=adapters.changes,
             account_key=adapters.accounts.account_key,
             poll=own.poll,
+            channels=frozenset(own.channels),
         )
 
 

@@ -15,6 +15,7 @@ from config.tier_map import LoadedTierMap, load_tier_map
 from connectors.registry import Directory, Itsm, build_directory, build_itsm, build_mailer, models
 from engine.ai.factory import build_classifier
 from engine.domain.action import ActionSpec, Catalogue
+from engine.domain.decision import Phase
 from engine.errors import ConfigurationError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
@@ -148,7 +149,7 @@ def open_daemon(
             store=opened.store,
             clock=clock,
             waker=_Waking(waker) if waker else NoWaker(),
-            settings=_settings(opened),
+            settings=_settings(opened, itsm, tier_map),
         )
         yield Daemon(
             opened=opened,
@@ -210,7 +211,7 @@ def _installation_key(installation: Installation) -> bytes:
     return path.read_bytes()
 
 
-def _settings(opened: Opened) -> Settings:
+def _settings(opened: Opened, itsm: Mapping[str, Itsm], tier_map: LoadedTierMap) -> Settings:
     installation = opened.installation
     faults = installation.tell.faults
     return Settings(
@@ -218,7 +219,19 @@ def _settings(opened: Opened) -> Settings:
         owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         fault_system=faults.incident_in if faults else "",
         fault_mail=installation.tell.mail,
+        allowed_channels={name: one.channels for name, one in itsm.items()},
+        phase_without_action=_most_trusted(tier_map),
     )
+
+
+def _most_trusted(tier_map: LoadedTierMap) -> Phase:
+    """Return the phase of tickets without an action: that of the most trusted action.
+
+    While everything only observes, nothing is written on any ticket.
+    """
+    phases = {section.phase for section in tier_map.file.actions.values()}
+    order = (Phase.AUTOMATIC, Phase.GATED, Phase.OBSERVE)
+    return next((phase for phase in order if phase in phases), Phase.OBSERVE)
 
 
 def _installation_id(store: SQLStore) -> str:

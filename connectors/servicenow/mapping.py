@@ -243,7 +243,8 @@ class TicketMapping:
             subject=None if is_incident else account_of(self._system, record, "requested_for"),
             assignee=around.assignee(account_of(self._system, record, "assigned_to"), ref.id),
             group=shown(record, "assignment_group"),
-            channel=text(record, "contact_type"),
+            # A requested item seldom carries a contact type: it came through the catalog.
+            channel=text(record, "contact_type") or ("" if is_incident else "catalog"),
             catalog_item=text(record, "cat_item"),
             catalog_item_name=shown(record, "cat_item"),
             variables=around.variables.get(ref.id, {}),

@@ -117,6 +117,8 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
         hold_reason: The choice value of "Awaiting Change".
         states: Further native state values per table, on top of the documented ones.
         faults_group: Queue (sys_id or name) of the incident for faults of the daemon itself.
+        channels: `contact_type` values whose creator is the requester in person; for a catalog
+            item, which carries none, the word is `catalog`.
         security_categories: Incident categories that mark a security matter.
     """
 
@@ -138,6 +140,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     states: Mapping[Literal["incident", "sc_req_item"], Mapping[str, TicketState]] = Field(
         default_factory=dict[Literal["incident", "sc_req_item"], Mapping[str, TicketState]]
     )
+    channels: tuple[str, ...] = ("self-service", "virtual_agent", "catalog")
     security_categories: tuple[str, ...] = ("security",)
     faults_group: str = ""
     ca_file: str = ""

@@ -30,7 +30,7 @@ for command in (
     app.command()(command)
 app.add_typer(tiers.app, name="tiers")
 app.add_typer(auditing.app, name="audit")
-app.add_typer(classifying.app, name="classify")
+app.command()(classifying.classify)
 
 
 def main() -> None:

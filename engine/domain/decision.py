@@ -108,7 +108,7 @@ class GatePolicy:
     """The terms of one gate, resolved for one action.
 
     `lead` is the least time between submission and window, `length` the window's; None: no window.
-    `native` maps native change fields to values (risk, impact, cmdb_ci, assignment_group,
+    `native` maps native change fields (`SYSTEM.field` for one system alone) to values (risk, impact, cmdb_ci, assignment_group,
     category, ...).
     """
 

@@ -1,6 +1,7 @@
 """The plan: built from the decision, rendered whole, revised and never edited."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 from engine.domain.action import ActionSpec
@@ -209,6 +210,19 @@ def ticket_hash(ticket: TicketRef) -> str:
     return hashlib.sha256(f"{ticket.system}\x1f{ticket.id}".encode()).hexdigest()[:16]
 
 
+def native_in(native: Mapping[str, str], system: str) -> dict[str, str]:
+    """Return the native values for one change system.
+
+    `servicenow.category` is for the system of that name alone, `category` for whichever holds it.
+    """
+    found: dict[str, str] = {}
+    for name, value in native.items():
+        owner, dot, field = name.rpartition(".")
+        if not dot or owner == system:
+            found[field] = value
+    return found
+
+
 def change_draft(services: Services, handling: Handling) -> ChangeDraft:
     """Return the native record's content for the handling's plan."""
     decision, requester, _ = _decided(handling)
@@ -231,7 +245,7 @@ def change_draft(services: Services, handling: Handling) -> ChangeDraft:
         ticket=handling.ticket,
         requested_by=requester.account_in(system),
         authority_group=plan.authority_group,
-        native=policy.native,
+        native=native_in(policy.native, system),
         template=policy.template,
         template_version=policy.template_version,
         replaces=replaces,

@@ -98,13 +98,13 @@ class Directory:
         """Break the directory on purpose: whoever joins `group` brings another member along."""
         try:
             answer = requests.post(
-                f"{admin_url.rstrip('/')}/faults",
-                json={"kind": "intruder", "group": group},
+                f"{admin_url.rstrip('/')}/seed",
+                json={"companion": {group: "svc-backup"}},
                 timeout=10,
             )
             answer.raise_for_status()
         except requests.RequestException as error:
-            raise TransientError(f"the directory's faults: {type(error).__name__}") from error
+            raise TransientError(f"the directory's seed: {type(error).__name__}") from error
 
     def _search(self, query: str) -> dict[str, Mapping[str, list[str]]]:
         try:
