@@ -63,6 +63,22 @@ class _ReadyServer(Server):
         await super().startup(sockets=sockets)
         self._ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A client that keeps an idle connection open, or that never answers the end of TLS,
+        # would hold the stop up and leave its socket behind.
+        self._abort_connections(idle_only=True)
+        await super().shutdown(sockets=sockets)
+        self._abort_connections(idle_only=False)
+        await asyncio.sleep(0)
+
+    def _abort_connections(self, *, idle_only: bool) -> None:
+        for connection in list(self.server_state.connections):
+            if not isinstance(connection, H11Protocol):
+                continue
+            busy = connection.cycle is not None and not connection.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]  # uvicorn sets None before the first request
+            if not (busy and idle_only):
+                connection.transport.abort()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield

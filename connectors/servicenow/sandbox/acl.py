@@ -23,7 +23,7 @@ _OPEN = frozenset({
 })  # fmt: skip
 # These need a role that agents have.
 _STAFF = frozenset({
-    "sys_journal_field", "sys_dictionary", "sys_metadata", "cmdb_ci", "task_ci", "conflict",
+    "sys_journal_field", "sys_dictionary", "cmdb_ci", "task_ci", "conflict",
     "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
 })  # fmt: skip
 # The vendor answers 403 for these to an account without admin, not an empty list.

@@ -41,7 +41,15 @@ class Application:
 
     def starlette(self) -> Starlette:
         """Return the application."""
-        return Starlette(routes=[Route("/{path:path}", self._serve, methods=_METHODS)])
+        return Starlette(
+            routes=[Route("/{path:path}", self._serve, methods=_METHODS)],
+            exception_handlers={Exception: self._failed},
+        )
+
+    async def _failed(self, _request: Request, error: Exception) -> Response:
+        """A defect of the sandbox is the vendor's 500, and the server's log has its trace."""
+        name = f"com.glide.rest.domain.ServiceException: {type(error).__name__}"
+        return self._response(ApiError(500, name, None).reply(), {})
 
     def identify(self, scope: Scope) -> str:
         """Name the account behind a request for the log and the fault rules."""

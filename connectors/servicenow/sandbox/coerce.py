@@ -10,6 +10,10 @@ from connectors.servicenow.sandbox.schema import Column, ColumnType
 _GUID = re.compile(r"^[0-9a-fA-F]{32}$")
 _JAVA = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"}
 
+_DEPTH = 10
+# What a database integer holds.
+_LARGEST = 2**63
+
 Lookup = Callable[[str, str], str | None]
 """(table, display value) -> sys_id."""
 
@@ -21,17 +25,17 @@ def java_format(pattern: str) -> str:
     return re.sub(r"\ba\b", "%p", pattern)
 
 
-def text_of(value: object) -> str:
+def text_of(value: object, depth: int = 0) -> str:
     """Return the text of a decoded JSON value; {"value": ..} or {"display_value": ..} count too."""
     if isinstance(value, dict):
         inner: object = value.get("value", value.get("display_value", value.get("link", "")))
-        return text_of(inner)
+        return text_of(inner, depth + 1) if depth < _DEPTH else ""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ",".join(text_of(one) for one in value)
+        return ",".join(text_of(one, depth + 1) for one in value) if depth < _DEPTH else ""
     # U+0001 is the store's own mark, and no text that a person writes.
     return str(value).replace("\x01", "").replace("\x00", "")
 
@@ -103,9 +107,10 @@ def _boolean(value: str) -> str:
 
 def _integer(value: str) -> str:
     try:
-        return str(int(float(value.strip().replace(",", ""))))
+        number = int(float(value.strip().replace(",", "")))
     except (ValueError, OverflowError):
         return ""
+    return str(number) if abs(number) < _LARGEST else ""
 
 
 def _float(value: str) -> str:

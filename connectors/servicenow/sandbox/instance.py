@@ -1,6 +1,6 @@
 """One instance: its database, clock, accounts and rules, as the API modules use them."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from connectors.sandboxkit.clock import SandboxClock
@@ -14,6 +14,7 @@ from connectors.servicenow.sandbox.schema import load_schema
 from connectors.servicenow.sandbox.shape import Displays, Shape, Shaper
 from connectors.servicenow.sandbox.store import Store
 from connectors.servicenow.sandbox.tokens import Tokens
+from connectors.servicenow.sandbox.write_faults import FaultReader
 
 QUOTA_SECONDS = 60.0
 """The vendor's transaction quota for the Table, Aggregate, Import and Attachment APIs."""
@@ -34,7 +35,8 @@ class Instance:
         self.displays = Displays(self.store, self.schema)
         self.tokens = Tokens(clock)
         self.counts: dict[object, int] = {}
-        self.late: dict[str, tuple[str, datetime]] = {}
+        self.fault_reader = FaultReader(faults)
+        self.stale_seconds = 0.0
 
     def env(self, actor: Actor) -> QueryEnv:
         """Return the environment in which an account's query is read."""
@@ -50,11 +52,6 @@ class Instance:
         """Return a system property."""
         found = self.store.rows("SELECT value FROM sys_properties WHERE name = ?", (name,))
         return str(found[0][0] or "") if found else default
-
-    def late_ids(self, root: str) -> list[str]:
-        """Return the records of a hierarchy that are written and not visible to others yet."""
-        now = self.clock.now()
-        return [number for number, (table, due) in self.late.items() if table == root and due > now]
 
     def set_flow_delay(self, delay: timedelta) -> None:
         """Let the instance's own steps come so much later than the writes that cause them."""

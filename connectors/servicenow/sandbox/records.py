@@ -3,8 +3,8 @@
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from connectors.sandboxkit.clock import SandboxClock
 from connectors.servicenow.sandbox.actors import SYSTEM, Actor
@@ -13,6 +13,7 @@ from connectors.servicenow.sandbox.query.values import stamp
 from connectors.servicenow.sandbox.schema import Column, ColumnType, Schema, Table
 from connectors.servicenow.sandbox.shape import encode_row
 from connectors.servicenow.sandbox.store import Row, Store
+from connectors.servicenow.sandbox.write_faults import NONE
 
 _NUMBER_START = {"CHG": 30001, "INC": 10001, "REQ": 10001, "RITM": 10001, "SCTASK": 10001,
                  "PRB": 40001, "CTASK": 10001, "KB": 10001, "PTASK": 10001, "GPRB": 10001,
@@ -20,6 +21,7 @@ _NUMBER_START = {"CHG": 30001, "INC": 10001, "REQ": 10001, "RITM": 10001, "SCTAS
 _NOT_HISTORY = frozenset({
     "sys_updated_on", "sys_updated_by", "sys_mod_count", "sys_created_on", "sys_created_by",
 })  # fmt: skip
+_STATES = ("state", "incident_state", "problem_state", "request_state")
 
 
 class AbortedError(Exception):
@@ -72,6 +74,9 @@ class Records:
         self.schema = schema
         self.clock = clock
         self.flow_delay = timedelta(0)
+        self.faults = NONE
+        self._pending: list[tuple[datetime, Callable[[], object]]] = []
+        self._as_of = ""
         self._before: dict[str, list[Rule]] = {}
         self._after: dict[str, list[Rule]] = {}
 
@@ -88,8 +93,30 @@ class Records:
         return self.schema.tables[name]
 
     def now(self) -> str:
-        """Return the present as records keep it."""
-        return stamp(self.clock.now())
+        """Return the present as records keep it (for a late commit the moment of its write)."""
+        return self._as_of or stamp(self.clock.now())
+
+    def commit_due(self) -> None:
+        """Make late writes visible whose time has come."""
+        due = [one for one in self._pending if one[0] <= self.clock.now()]
+        self._pending = [one for one in self._pending if one not in due]
+        for _, write in due:
+            write()
+
+    def _late(self, write: Callable[[], Row], again: Callable[[Row], object]) -> Row:
+        """Carry a write out, take it back, and leave it to be done again when it is due."""
+        seconds, self.faults = self.faults.late, replace(self.faults, late=0.0)
+        made, at = self.store.rehearse(write), self.now()
+
+        def commit() -> None:
+            self._as_of = at
+            try:
+                again(made)
+            finally:
+                self._as_of = ""
+
+        self._pending.append((self.clock.now() + timedelta(seconds=seconds), commit))
+        return made
 
     def later(self, kind: str, subject: str) -> None:
         """Leave a step for the instance's own worker."""
@@ -162,6 +189,19 @@ class Records:
             AbortedError: a rule refused it.
             DuplicateError: its sys_id is taken.
         """
+        if self.faults.late and actor is not SYSTEM:
+            return self._late(
+                lambda: self.insert(
+                    table_name, values, actor, display=display, keep_system=keep_system
+                ),
+                lambda made: self.insert(
+                    table_name,
+                    {**values, "sys_id": made["sys_id"], "number": made.get("number", "")},
+                    actor,
+                    display=display,
+                    keep_system=keep_system,
+                ),
+            )
         table = self.schema.tables[table_name]
         given, journals = self.coerced(table, values, actor if display else None)
         row = {name: column.default for name, column in table.columns.items()}
@@ -188,8 +228,10 @@ class Records:
         return f"{table.prefix}{number:07d}"
 
     def _stamp(self, row: Row, actor: Actor, given: Row, *, created: bool) -> None:
-        now = self.now()
+        now = self.faults.equal or self.now()
         stamps = {"sys_updated_on": now, "sys_updated_by": actor.user_name}
+        if self.faults.frozen and not created:
+            del stamps["sys_updated_on"]
         if created:
             stamps |= {"sys_created_on": now, "sys_created_by": actor.user_name}
             row["sys_mod_count"] = "0"
@@ -212,6 +254,14 @@ class Records:
             AbortedError: a rule refused it.
             KeyError: there is no such record.
         """
+        if self.faults.late and actor is not SYSTEM:
+
+            def write(_made: Row | None = None) -> Row:
+                return self.update(
+                    table_name, sys_id, values, actor, display=display, keep_system=keep_system
+                )
+
+            return self._late(write, write)
         with self.store.transaction():
             old = self.read(table_name, sys_id)
             if old is None:
@@ -222,7 +272,12 @@ class Records:
             given, journals = self.coerced(table, values, actor if display else None)
             for name in ("sys_id", "sys_class_name"):
                 given.pop(name, None)
-            kept = {name: value for name, value in given.items() if name not in _NOT_HISTORY}
+            ignored = _STATES if self.faults.ignore_state and actor is not SYSTEM else ()
+            kept = {
+                name: value
+                for name, value in given.items()
+                if name not in _NOT_HISTORY and name not in ignored
+            }
             new = {**old, **kept}
             if keep_system:
                 new.update({name: value for name, value in given.items() if value})

@@ -3,12 +3,18 @@
 import base64
 import binascii
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from connectors.servicenow.sandbox.actors import GUEST, Actor, password_fits
+from connectors.servicenow.sandbox.api.attachment import AttachmentApi
+from connectors.servicenow.sandbox.api.batch import BatchApi
 from connectors.servicenow.sandbox.api.catalog import CatalogApi
+from connectors.servicenow.sandbox.api.change import ChangeApi
+from connectors.servicenow.sandbox.api.misc import KnowledgeApi, TinyUrls
 from connectors.servicenow.sandbox.api.oauth import OAuthApi
+from connectors.servicenow.sandbox.api.stats import StatsApi
 from connectors.servicenow.sandbox.api.table import TableApi
 from connectors.servicenow.sandbox.http import (
     ApiError,
@@ -17,8 +23,11 @@ from connectors.servicenow.sandbox.http import (
     not_authenticated,
 )
 from connectors.servicenow.sandbox.instance import QUOTA_SECONDS, Instance
+from connectors.servicenow.sandbox.limits import RateLimits
 from connectors.servicenow.sandbox.rules.flow import run_due
 from connectors.servicenow.sandbox.store import QuotaExceededError
+from connectors.servicenow.sandbox.write_faults import NONE
+from connectors.servicenow.sandbox.xmlform import xml_read, xml_written
 
 _VERSION = r"(?:(?P<version>v\d+)/)?"
 _JSON_TYPES = ("application/json", "text/json")
@@ -35,6 +44,11 @@ class Router:
         self._key_users: dict[str, str] = {}
         table, catalog, oauth = TableApi(instance), CatalogApi(instance), OAuthApi(instance)
         self._oauth = oauth
+        self._tiny = TinyUrls()
+        self._limits = RateLimits(instance)
+        batch, stats = BatchApi(self.dispatch), StatsApi(instance)
+        attachments, changes = AttachmentApi(instance, table), ChangeApi(instance)
+        knowledge = KnowledgeApi(instance)
         self._routes: list[tuple[re.Pattern[str], Handler]] = []
         self.add(
             rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
@@ -46,6 +60,27 @@ class Router:
             rf"/api/sn_sc/{_VERSION}servicecatalog/(?P<rest>.+)",
             lambda call, match: catalog.handle(call, match["rest"]),
         )
+        self.add(
+            rf"/api/now/{_VERSION}batch/?",
+            lambda call, match: batch.handle(call, match["version"] or ""),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}stats/(?P<table>[^/]+)/?",
+            lambda call, match: stats.handle(call, match["table"]),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}attachment(?P<rest>(?:/.*)?)",
+            lambda call, match: attachments.handle(call, match["rest"]),
+        )
+        self.add(
+            rf"/api/sn_chg_rest/{_VERSION}change(?P<rest>(?:/.*)?)",
+            lambda call, match: changes.handle(call, match["rest"]),
+        )
+        self.add(
+            rf"/api/sn_km_api/{_VERSION}knowledge/articles(?:/(?P<id>[^/]+))?/?",
+            lambda call, match: knowledge.handle(call, match["id"] or ""),
+        )
+        self.add(rf"/api/now/{_VERSION}tinyurl/?", lambda call, _match: self._tiny.handle(call))
 
     def add(self, pattern: str, handler: Handler) -> None:
         """Serve paths that match a pattern."""
@@ -58,9 +93,14 @@ class Router:
         run_due(self.instance.records)
         try:
             with self.instance.store.quota(QUOTA_SECONDS):
-                return self.dispatch(self.call(method, path, query, headers, body, base))
+                return self._limited(self.call(method, path, query, headers, body, base))
         except ApiError as error:
             return error.reply()
+        except sqlite3.OperationalError:
+            # What SQLite cannot take (thousands of values) is too large for a database.
+            return ApiError(
+                500, "Syntax Error or Access Rule Violation detected by database", None
+            ).reply()
         except QuotaExceededError:
             return ApiError(
                 500,
@@ -68,6 +108,24 @@ class Router:
                 "No such column Check logs for error trace or enable glide.rest.debug property to "
                 "verify REST request processing",
             ).reply()
+
+    def _limited(self, call: Call) -> Reply:
+        """Carry a call out under the rate limits and the faults of the data that strike it."""
+        limits = self._limits.check(call) if call.actor is not GUEST else {}
+        target = f"{call.path}?{call.query}" if call.query else call.path
+        reader, records = self.instance.fault_reader, self.instance.records
+        name = call.actor.user_name
+        records.faults = reader.for_write(call.method, target, name, records.now())
+        self.instance.stale_seconds = reader.stale_seconds(call.method, target, name)
+        try:
+            reply = self.dispatch(call)
+        except ApiError as error:
+            reply = error.reply()
+        finally:
+            records.faults = NONE
+            self.instance.stale_seconds = 0.0
+        reply.headers.update(limits)
+        return reply
 
     def call(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str
@@ -139,10 +197,11 @@ class Router:
         if call.path == "/oauth_token.do":
             return self._oauth.handle(call)
         _check_types(call)
+        call = xml_read(self._tiny.expand(call))
         for pattern, handler in self._routes:
             match = pattern.fullmatch(call.path)
             if match is not None:
-                return handler(call, match)
+                return xml_written(call, handler(call, match))
         resource = call.path.removeprefix("/api/")
         raise ApiError(400, f"Requested URI does not represent any resource: {resource}", None)
 

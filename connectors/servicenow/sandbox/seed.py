@@ -1,6 +1,5 @@
 """What an instance holds before anybody writes: people, configuration, demo records, mass data."""
 
-import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -12,14 +11,11 @@ from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.mass import add_incidents
+from connectors.servicenow.sandbox.seed_catalogue import add_platform_rows
+from connectors.servicenow.sandbox.seed_ids import stable_id
 
 _MARK = "sandbox.seed"
 _NATURAL = ("name", "user_name", "number", "title", "file_name", "question_text")
-
-
-def stable_id(table: str, name: str) -> str:
-    """Return the sys_id that a seeded record has on every sandbox."""
-    return hashlib.md5(f"{table}:{name}".encode(), usedforsecurity=False).hexdigest()
 
 
 class Seeder:
@@ -87,6 +83,7 @@ class Seeder:
             self._people(load_organisation(), data["base"])
             self._load(data["base"], skip=("sys_user_role", "cmn_department"))
             self._roles(load_organisation())
+            add_platform_rows(self._instance)
             if kind == "demo":
                 self._load(data["demo"])
             self._insert("sys_properties", {"name": _MARK, "value": kind})

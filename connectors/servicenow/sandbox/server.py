@@ -21,6 +21,7 @@ from connectors.servicenow.sandbox.dialect import ServiceNowDialect
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.router import Router
 from connectors.servicenow.sandbox.seed import Seeder
+from connectors.servicenow.sandbox.sessions import SessionGate
 
 Seed = Literal["demo", "empty"]
 _ROLES = {"agent": "luke.wilson", "agent2": "ada.tuter", "requester": "abel.tuter",
@@ -67,7 +68,7 @@ class ServiceNowSandbox:
         self._seeder = Seeder(self._instance)
         self._seeder.ensure(seed)
         self._application = Application(Router(self._instance))
-        app = Injector(
+        injector = Injector(
             self._application.starlette(),
             clock=self.clock,
             faults=self.faults,
@@ -75,6 +76,7 @@ class ServiceNowSandbox:
             dialect=ServiceNowDialect(self.clock),
             identify=self._application.identify,
         )
+        app = SessionGate(injector, self.log, self._application.identify)
         files: TlsFiles | None = ensure_tls(folder / "tls", self.clock.now()) if tls else None
         self.ca_file = files.ca if files else None
         self._server = SandboxServer(app, port=port, tls=files)

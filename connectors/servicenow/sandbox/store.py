@@ -8,7 +8,7 @@ of full rows costs a lookup and no encoding.
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,14 @@ _PROGRESS_STEPS = 50_000
 
 class QuotaExceededError(Exception):
     """A statement ran longer than the transaction quota allows."""
+
+
+class _TakenBackError(Exception):
+    """Ends a rehearsal."""
+
+
+def _take_back() -> None:
+    raise _TakenBackError
 
 
 def _quoted(name: str) -> str:
@@ -134,6 +142,17 @@ class Store:
                 self._rollbacks += 1
                 raise
             self._connection.commit()
+
+    def rehearse(self, write: Callable[[], Row]) -> Row:
+        """Carry out a write, take all of it back, and return what it returned."""
+        made: list[Row] = []
+        try:
+            with self.transaction():
+                made.append(write())
+                _take_back()
+        except _TakenBackError:
+            pass
+        return made[0]
 
     def version(self, root: str) -> tuple[int, int]:
         """Return a mark that is another one after every write to the hierarchy."""

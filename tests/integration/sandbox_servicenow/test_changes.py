@@ -176,7 +176,12 @@ def policy(admin: Api) -> Callable[..., None]:
             path = f"{admin.url}/api/now/table/change_approval_definition/{row['sys_id']}"
             assert admin.session.delete(path, timeout=10).status_code == 204
         for number, stage in enumerate(stages, 1):
-            values = {"change_type": "normal", "state": "-3", "order": str(number * 100), **stage}
+            values: dict[str, Any] = {
+                "change_type": "normal",
+                "state": "-3",
+                "order": str(number * 100),
+                **stage,
+            }
             admin.create("change_approval_definition", **values)
 
     return set_policy
@@ -299,7 +304,7 @@ def test_a_manual_task_keeps_a_change_open_and_its_dates_inside_the_window(daemo
     assert task["planned_start_date"] == "2026-12-01 10:30:00"
     for state in ("-2", "-1", "0"):
         daemon.change("change_request", number, state=state)
-    end = {"state": "3", "close_code": "successful", "close_notes": "n"}
+    end: dict[str, Any] = {"state": "3", "close_code": "successful", "close_notes": "n"}
     daemon.change("change_request", number, 403, **end)
     daemon.change("change_task", task["sys_id"], state="3")
     daemon.change("change_request", number, **end)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+from connectors.servicenow.sandbox.api.misc import number
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.http import (
     ApiError,
@@ -15,6 +16,8 @@ from connectors.servicenow.sandbox.http import (
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.records import AbortedError
 from connectors.servicenow.sandbox.store import Row
+
+_MOST = 10_000
 
 
 class CatalogApi:
@@ -51,42 +54,42 @@ class CatalogApi:
                 return handler(call, match.groupdict().get("id", ""))
         raise ApiError(400, f"Requested URI does not represent any resource: {call.path[5:]}", None)
 
-    def _catalogs(self, _call: Call, _number: str) -> Reply:
+    def _catalogs(self, _call: Call, _sys_id: str) -> Reply:
         found = self._records.find("sc_catalog", active="true")
         return json_reply({"result": [_brief(row, "title") for row in found]})
 
-    def _catalog(self, _call: Call, number: str) -> Reply:
-        return json_reply({"result": _brief(self._row("sc_catalog", number), "title")})
+    def _catalog(self, _call: Call, sys_id: str) -> Reply:
+        return json_reply({"result": _brief(self._row("sc_catalog", sys_id), "title")})
 
-    def _categories(self, _call: Call, number: str) -> Reply:
-        found = self._records.find("sc_category", sc_catalog=number)
+    def _categories(self, _call: Call, sys_id: str) -> Reply:
+        found = self._records.find("sc_category", sc_catalog=sys_id)
         return json_reply({"result": [_brief(row, "title") for row in found]})
 
-    def _category(self, _call: Call, number: str) -> Reply:
-        return json_reply({"result": _brief(self._row("sc_category", number), "title")})
+    def _category(self, _call: Call, sys_id: str) -> Reply:
+        return json_reply({"result": _brief(self._row("sc_category", sys_id), "title")})
 
-    def _row(self, table: str, number: str) -> Row:
-        row = self._records.read(table, number)
+    def _row(self, table: str, sys_id: str) -> Row:
+        row = self._records.read(table, sys_id)
         if row is None:
             raise no_record()
         return row
 
-    def _active(self, number: str) -> Row:
-        row = self._row("sc_cat_item", number)
+    def _active(self, sys_id: str) -> Row:
+        row = self._row("sc_cat_item", sys_id)
         if row["active"] != "true":
             raise no_record()
         return row
 
-    def _shown(self, _call: Call, number: str) -> Reply:
-        return json_reply({"result": self._item(self._active(number))})
+    def _shown(self, _call: Call, sys_id: str) -> Reply:
+        return json_reply({"result": self._item(self._active(sys_id))})
 
-    def _questions_of(self, _call: Call, number: str) -> Reply:
-        return json_reply({"result": self._variables(self._active(number))})
+    def _questions_of(self, _call: Call, sys_id: str) -> Reply:
+        return json_reply({"result": self._variables(self._active(sys_id))})
 
-    def _own_cart(self, call: Call, _number: str) -> Reply:
+    def _own_cart(self, call: Call, _sys_id: str) -> Reply:
         return json_reply({"result": self._cart(call)})
 
-    def _items(self, call: Call, _number: str) -> Reply:
+    def _items(self, call: Call, _sys_id: str) -> Reply:
         text = call.parameter("sysparm_text").lower()
         category = call.parameter("sysparm_category")
         rows = [
@@ -95,8 +98,8 @@ class CatalogApi:
             if text in f"{row['name']} {row['short_description']}".lower()
             and category in ("", row["category"])
         ]
-        limit = int(call.parameter("sysparm_limit", "10") or 10)
-        offset = int(call.parameter("sysparm_offset", "0") or 0)
+        limit = number(call.parameter("sysparm_limit"), 10)
+        offset = number(call.parameter("sysparm_offset"), 0)
         return json_reply({"result": [self._item(row) for row in rows[offset : offset + limit]]})
 
     def _item(self, row: Row) -> dict[str, object]:
@@ -160,11 +163,11 @@ class CatalogApi:
             raise ApiError(400, "Mandatory Variables are required", ", ".join(missing))
         return body, given
 
-    def _order_now(self, call: Call, number: str) -> Reply:
-        row = self._active(number)
+    def _order_now(self, call: Call, sys_id: str) -> Reply:
+        row = self._active(sys_id)
         body, given = self._given(call, row)
         quantity = text_of(body.get("sysparm_quantity"))
-        if not quantity.isdigit() or int(quantity) < 1:
+        if not quantity.isdecimal() or not 1 <= int(quantity) <= _MOST:
             raise ApiError(400, "Invalid Quantity value", None)
         wanted_for = text_of(body.get("sysparm_requested_for")) or call.actor.sys_id
         if self._records.read("sys_user", wanted_for) is None:
@@ -234,8 +237,8 @@ class CatalogApi:
         self._records.later("sc_req_item:start", item["sys_id"])
         return item
 
-    def _submit(self, call: Call, number: str) -> Reply:
-        row = self._active(number)
+    def _submit(self, call: Call, sys_id: str) -> Reply:
+        row = self._active(sys_id)
         if row["sys_class_name"] != "sc_cat_item_producer":
             raise ApiError(400, "Item is not a record producer", None)
         _, given = self._given(call, row)
@@ -288,12 +291,12 @@ class CatalogApi:
         ]
         return {"cart_id": cart["sys_id"], "items": shown, "subtotal_price": "$0.00"}
 
-    def _add(self, call: Call, number: str) -> Reply:
-        row = self._active(number)
+    def _add(self, call: Call, sys_id: str) -> Reply:
+        row = self._active(sys_id)
         body, given = self._given(call, row)
         cart = self._open_cart(call)
         pairs = "\x1e".join(f"{name}\x1f{value}" for name, value in given.items())
-        quantity = text_of(body.get("sysparm_quantity")) or "1"
+        quantity = str(number(text_of(body.get("sysparm_quantity")), 1))
         self._records.insert(
             "sc_cart_item",
             {
@@ -306,7 +309,7 @@ class CatalogApi:
         )
         return json_reply({"result": self._cart(call)})
 
-    def _checkout(self, call: Call, _number: str) -> Reply:
+    def _checkout(self, call: Call, _sys_id: str) -> Reply:
         cart = self._open_cart(call)
         lines = self._records.find("sc_cart_item", cart=cart["sys_id"])
         if not lines:
@@ -323,11 +326,11 @@ class CatalogApi:
         self._records.update("sc_cart", cart["sys_id"], {"active": "false"})
         return json_reply({"result": self._placed(request, {})})
 
-    def _empty(self, call: Call, number: str) -> Reply:
-        cart = self._records.read("sc_cart", number)
+    def _empty(self, call: Call, sys_id: str) -> Reply:
+        cart = self._records.read("sc_cart", sys_id)
         if cart is None or cart["user"] != call.actor.sys_id:
             raise no_record()
-        for line in self._records.find("sc_cart_item", cart=number):
+        for line in self._records.find("sc_cart_item", cart=sys_id):
             self._records.delete("sc_cart_item", line["sys_id"])
         return Reply(status=204)
 

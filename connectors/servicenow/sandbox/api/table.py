@@ -13,7 +13,6 @@ from connectors.servicenow.sandbox.http import (
     Reply,
     api_refused,
     invalid_table,
-    json_reply,
     no_record,
     object_body,
     refused,
@@ -27,6 +26,7 @@ from connectors.servicenow.sandbox.shape import ENCODED_MARK, Shape
 from connectors.servicenow.sandbox.store import Row
 
 _DEFAULT_LIMIT = 10_000
+_MOST_ROWS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +275,10 @@ class TableApi:
 
 def _number(text: str, default: int) -> int:
     try:
-        return int(text) if text.strip() else default
+        number = int(text) if text.strip() else default
     except ValueError:
         return default
+    return max(min(number, _MOST_ROWS), -1)
 
 
 def _links(call: Call, limit: int, offset: int, total: int) -> str:
@@ -301,6 +302,3 @@ def _links(call: Call, limit: int, offset: int, total: int) -> str:
         query = "&".join([*kept, f"sysparm_limit={limit}", f"sysparm_offset={start}"])
         links.append(f'<{call.base}{quote(call.path)}?{query}>;rel="{relation}"')
     return ",".join(links)
-
-
-__all__ = ["TableApi", "TableCall", "json_reply"]

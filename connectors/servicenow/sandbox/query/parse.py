@@ -55,12 +55,14 @@ OPERATORS = (
     "%",
 )
 _TERM = re.compile(
-    r"^(?P<field>[a-z0-9_.]+)(?P<op>"
+    r"^(?P<field>[a-z0-9_.]{1,200})(?P<op>"
     + "|".join(re.escape(op) for op in OPERATORS)
     + r")(?P<value>.*)$",
     re.DOTALL,
 )
-_SPACED = re.compile(r"^(?P<field>[a-z0-9_.]+)\s+(?P<op>[A-Z!=<>]+)\s*(?P<value>.*)$", re.DOTALL)
+_SPACED = re.compile(
+    r"^(?P<field>[a-z0-9_.]{1,200})\s{1,5}(?P<op>[A-Z!=<>]+)\s*(?P<value>.*)$", re.DOTALL
+)
 _JOIN = re.compile(
     r"^JOIN(?P<left>\w+)\.(?P<left_field>[\w.]+)=(?P<right>\w+)\.(?P<right_field>[\w.]+)(?:!(?P<query>.*))?$",
     re.DOTALL,
@@ -116,9 +118,17 @@ class Query:
     group: tuple[str, ...] = ()
 
 
-def parse(text: str) -> Query:
-    """Read an encoded query; there is no text that is refused."""
-    builder = _Builder()
+_DEPTH = 5
+
+
+def parse(text: str, depth: int = 0) -> Query:
+    """Read an encoded query; there is no text that is refused.
+
+    Queries in queries count to a depth of five; what lies deeper vanishes.
+    """
+    builder = _Builder(depth)
+    if depth > _DEPTH:
+        return builder.query()
     tokens = text.split("^")
     position = 0
     while position < len(tokens):
@@ -149,7 +159,8 @@ def pairs(filters: list[tuple[str, str]]) -> Query:
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
         self._alternatives: list[list[list[Condition]]] = [[]]
         self._order: list[tuple[str, bool]] = []
         self._group: list[str] = []
@@ -162,6 +173,9 @@ class _Builder:
         )
 
     def token(self, token: str) -> None:
+        while token.startswith("NQ"):
+            self._alternatives.append([])
+            token = token[2:]
         if token in ("", "EQ"):
             return
         if token.startswith("ORDERBYDESC"):
@@ -170,9 +184,6 @@ class _Builder:
             self._order.append((token[7:], False))
         elif token.startswith("GROUPBY"):
             self._group.append(token[7:])
-        elif token.startswith("NQ"):
-            self._alternatives.append([])
-            self.token(token[2:])
         elif token.startswith("OR"):
             self._add_or(_term(token[2:]))
         else:
@@ -189,7 +200,7 @@ class _Builder:
         if match is None:
             self._alternatives[-1].append([Term(token, "", "")])
             return
-        query = parse(match["query"]) if match["query"] else None
+        query = parse(match["query"], self._depth + 1) if match["query"] else None
         self._alternatives[-1].append(
             [Join(match["left_field"], match["right"], match["right_field"], query)]
         )
@@ -201,7 +212,7 @@ class _Builder:
         match = _RELATED.match(token[2:] if token[:2] in ("OR", "NQ") else token)
         condition: Condition = Term(token, "", "")
         if match is not None:
-            query = parse(inner) if inner else None
+            query = parse(inner, self._depth + 1) if inner else None
             condition = Related(
                 match["table"], match["field"], match["op"], int(match["count"]), query
             )

@@ -19,6 +19,9 @@ from connectors.servicenow.sandbox.schema import ColumnType, Schema, Table
 
 _TEXT_FIELDS = ("number", "short_description", "description", "text", "name", "title", "meta")
 _DEPTH = 10
+_MOST_STEPS = 8
+# SQLite joins at most 64 tables in one statement.
+_MOST_JOINS = 50
 
 
 @dataclass(slots=True)
@@ -43,6 +46,8 @@ class Scope:
         """Return the expression for a (dot-walked) field, or None where a step is unknown."""
         table, alias, walked = self.table, self.alias, ""
         *steps, last = path.split(".")
+        if len(steps) > _MOST_STEPS or len(self.joins) > _MOST_JOINS:
+            return None
         position = 0
         while position < len(steps):
             column = table.columns.get(steps[position])
@@ -125,13 +130,11 @@ class Compiler:
             for either in conjunction:
                 known = [sql for sql in map(self._condition, either) if sql is not None]
                 if known:
-                    parts.append(f"({' OR '.join(known)})" if len(known) > 1 else known[0])
+                    parts.append(_joined(known, "OR"))
                 elif self._strict:
                     parts.append("0")
-            alternatives.append(" AND ".join(parts) or "1")
-        if len(alternatives) == 1:
-            return alternatives[0]
-        return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+            alternatives.append(_joined(parts, "AND") if parts else "1")
+        return _joined(alternatives, "OR")
 
     def order(self, query: Query) -> Sql:
         """Return the ORDER BY terms; unknown fields are passed over; no tie is broken for free."""
@@ -217,3 +220,11 @@ class Compiler:
             ]
             parts.append(f"({' OR '.join(either) or '0'})")
         return f"({' AND '.join(parts) or '0'})"
+
+
+def _joined(parts: list[Sql], word: str) -> Sql:
+    """Join conditions as a balanced tree: SQLite refuses chains deeper than a thousand."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return f"({_joined(parts[:middle], word)} {word} {_joined(parts[middle:], word)})"

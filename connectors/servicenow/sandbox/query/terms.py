@@ -22,6 +22,7 @@ _LIKE = {
     "NOTLIKE": "%{}%",
     "DOES NOT CONTAIN": "%{}%",
 }
+_LARGEST = 2**63
 _NEGATIVE_LIKE = ("NOT LIKE", "NOTLIKE", "DOES NOT CONTAIN")
 _EMPTY = ("ISEMPTY", "EMPTY", "EMPTYSTRING")
 _NOT_EMPTY = ("ISNOTEMPTY", "NOTEMPTY")
@@ -103,8 +104,9 @@ def _value(compiler: TermCompiler, column: Column, raw: str) -> object:
         return {"1": "true", "0": "false"}.get(value, value.lower())
     if column.numeric:
         try:
-            return float(value) if "." in value else int(value)
-        except ValueError:
+            number = float(value) if "." in value else int(value)
+            return number if abs(number) < _LARGEST else float(number)
+        except (ValueError, OverflowError):
             return None
     if column.type is ColumnType.DATETIME:
         value = value.replace("T", " ").removesuffix("Z")

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 
 from connectors.servicenow.sandbox.actors import SYSTEM
-from connectors.servicenow.sandbox.query.parse import parse
-from connectors.servicenow.sandbox.query.sql import Compiler, Scope
-from connectors.servicenow.sandbox.query.values import QueryEnv
 from connectors.servicenow.sandbox.records import Records, Writing, aborted_by
 from connectors.servicenow.sandbox.rules import approvals
+from connectors.servicenow.sandbox.rules.scripts import holds
 from connectors.servicenow.sandbox.rules.tasks import mandatory
 from connectors.servicenow.sandbox.store import Row
 
@@ -265,18 +263,10 @@ def _matching(records: Records, row: Row) -> list[Row]:
     found = records.find(
         "change_approval_definition", change_type=row["type"], state=row["state"], active="true"
     )
-    matching = [one for one in found if _holds(records, one["condition"], row["sys_id"])]
+    matching = [
+        one for one in found if holds(records, "change_request", one["condition"], row["sys_id"])
+    ]
     return sorted(matching, key=lambda one: int(one["order"] or 0))
-
-
-def _holds(records: Records, condition: str, sys_id: str) -> bool:
-    if not condition:
-        return True
-    env = QueryEnv(now=records.clock.now(), zone=SYSTEM.zone, user_id="", user_name="system")
-    compiler = Compiler(Scope(records.schema, records.table("change_request"), env))
-    where = compiler.where(parse(condition))
-    sql = f"SELECT 1 FROM {compiler.scope.from_clause()} WHERE {where} AND t.sys_id = ?"  # noqa: S608 - compiled
-    return bool(records.store.rows(sql, (*compiler.parameters, sys_id)))
 
 
 def start_stage(records: Records, row: Row, *, after: str) -> None:

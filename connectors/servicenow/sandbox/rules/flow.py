@@ -7,7 +7,14 @@ write and its consequences exactly once, and never has to wait for a timer.
 from collections.abc import Callable, Mapping
 
 from connectors.servicenow.sandbox.records import AbortedError, Records
-from connectors.servicenow.sandbox.rules import accounts, approvals, catalog, changes, tasks
+from connectors.servicenow.sandbox.rules import (
+    accounts,
+    approvals,
+    catalog,
+    changes,
+    scripts,
+    tasks,
+)
 
 _STEPS: Mapping[str, Callable[[Records, str], None]] = {
     "change_request:approved": changes.approved,
@@ -27,10 +34,12 @@ def register(records: Records) -> None:
     changes.register(records)
     approvals.register(records)
     catalog.register(records)
+    scripts.register(records)
 
 
 def run_due(records: Records) -> None:
     """Take every step that is due, and what follows from it while that is due too."""
+    records.commit_due()
     if not records.store.has_jobs():
         return
     for _ in range(_MOST):
