@@ -58,7 +58,7 @@ class Story:
             Stage.AWAITING: ("waits", f"{number} waits for approval    approve: {page}"),
             Stage.APPROVED: ("approved", f"{number}  {after.reason}"),
             Stage.IMPLEMENTING: ("implement", f"plan {after.plan.code}" if after.plan else ""),
-            Stage.BACKING_OUT: ("failed", f"{after.reason}: backing out"),
+            Stage.BACKING_OUT: ("failed", "verification failed: backing out"),
             Stage.PARKED: ("parked", after.reason),
             Stage.FULFILLED: ("done", f"{after.reason}    {self._seconds(after)}"),
         }

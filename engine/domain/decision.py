@@ -108,8 +108,8 @@ class GatePolicy:
     """The terms of one gate, resolved for one action.
 
     `lead` is the least time between submission and window, `length` the window's; None: no window.
-    `native` maps native change fields (`SYSTEM.field` for one system alone) to values (risk, impact, cmdb_ci, assignment_group,
-    category, ...).
+    `native` maps native change fields to values (risk, impact, cmdb_ci, assignment_group,
+    category, ...); `SYSTEM.field` is for that one change system alone.
     """
 
     authority: Authority
