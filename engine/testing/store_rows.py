@@ -1,10 +1,12 @@
 """The rows behind MemoryStore."""
 
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 
 from engine.domain.audit import AuditRow
 from engine.domain.effect import Effect
 from engine.domain.handling import Handling
+from engine.domain.refs import ChangeRef
 from engine.domain.ticket import Ticket
 from engine.ports.paging import Cursor
 from engine.ports.store import Pause, PollHealth
@@ -21,6 +23,10 @@ class Rows:
     broken: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     handlings: dict[str, Handling] = field(default_factory=dict[str, Handling])
     owners: dict[TicketId, str] = field(default_factory=dict[TicketId, str])
+    opened: dict[tuple[str, int], ChangeRef] = field(
+        default_factory=dict[tuple[str, int], ChangeRef]
+    )
+    arrivals: dict[str, datetime] = field(default_factory=dict[str, datetime])
     effects: dict[str, Effect] = field(default_factory=dict[str, Effect])
     subjects: dict[str, str] = field(default_factory=dict[str, str])
     consumed: dict[tuple[str, str, int, str], str] = field(

@@ -1,19 +1,15 @@
 """The unit of work of MemoryStore: transition check, compare-and-set, unique keys, chains."""
 
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from engine.domain.audit import GENESIS, AuditRow, row_hash
 from engine.domain.canonical import JSON
 from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling
 from engine.domain.refs import TicketRef
 from engine.domain.stage import Gate, Stage, require_transition
-from engine.domain.ticket import Ticket
 from engine.errors import (
     AlreadyConsumedError,
     IllegalTransitionError,
@@ -21,156 +17,16 @@ from engine.errors import (
     NotApprovedError,
     RecordNotFoundError,
 )
-from engine.ports.paging import Cursor
-from engine.ports.store import Pause, PollHealth, StageCount
-from engine.testing.store_rows import Rows
+from engine.ports.store import StageCount
+from engine.testing.store_chains import AuditRows
 
-_ONLY_OURS = frozenset({"id", "stage", "version", "attempt", "created_at", "updated_at"})
+_ONLY_OURS = frozenset(
+    {"id", "stage", "version", "attempt", "created_at", "updated_at", "parked_from"}
+)
 _FINAL = frozenset({EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT})
 
 
-class _IntakeRows:
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    def cursor(self, source: str) -> Cursor | None:
-        """Return the stored cursor."""
-        return self._rows.cursors.get(source)
-
-    def save_cursor(self, source: str, cursor: Cursor) -> None:
-        """Store the cursor."""
-        self._rows.cursors[source] = cursor
-
-    def save_ticket(self, ticket: Ticket, *, seen_at: datetime) -> bool:
-        """Insert or update; an older copy never replaces a newer one."""
-        del seen_at  # the port wants it kept; nothing here reads it
-        known = self._rows.tickets.get(ticket.ref.identity)
-        if known == ticket or (known is not None and ticket.updated_at < known.updated_at):
-            return False
-        self._rows.tickets[ticket.ref.identity] = ticket
-        return True
-
-    def ticket(self, ref: TicketRef) -> Ticket | None:
-        """Return the ticket as last seen."""
-        return self._rows.tickets.get(ref.identity)
-
-    def find_ticket(self, name: str) -> TicketRef:
-        """Return the ticket that `[SYSTEM:]KEY` names."""
-        found = [
-            ticket.ref
-            for ticket in self._rows.tickets.values()
-            if name in {ticket.ref.key, str(ticket.ref)}
-        ]
-        if len(found) != 1:
-            raise RecordNotFoundError(f"{name}: {len(found)} tickets have this name")
-        return found[0]
-
-    def save_broken(self, source: str, record_id: str, why: str, *, at: datetime) -> bool:
-        """Note a record that could not be read; return whether it is news."""
-        del at  # as above
-        is_news = self._rows.broken.get((source, record_id)) != why
-        self._rows.broken[source, record_id] = why
-        return is_news
-
-    def save_health(self, health: PollHealth) -> None:
-        """Store how polling of a source stands."""
-        self._rows.healths[health.source] = health
-
-    def health(self) -> tuple[PollHealth, ...]:
-        """Return how polling stands."""
-        return tuple(self._rows.healths[name] for name in sorted(self._rows.healths))
-
-    def setting(self, name: str) -> str | None:
-        """Return a stored setting."""
-        return self._rows.settings.get(name)
-
-    def save_setting(self, name: str, value: str) -> None:
-        """Store a setting."""
-        self._rows.settings[name] = value
-
-
-class _AuditRows(_IntakeRows):
-    def record(
-        self,
-        *,
-        chain: str,
-        event: str,
-        actor: str,
-        at: datetime,
-        body: Mapping[str, JSON],
-        private: Mapping[str, str] | None = None,
-    ) -> AuditRow:
-        """Append a row bound to the one before."""
-        rows = self._rows.chains.get(chain, ())
-        number = len(rows) + 1
-        whole = dict(body)
-        if private:
-            salt = secrets.token_hex(16)
-            hashes = {
-                name: hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
-                for name, text in private.items()
-            }
-            whole["private"] = hashes
-            self._rows.private[chain, number] = dict(private)
-        previous = rows[-1].hash if rows else GENESIS
-        own = row_hash(
-            chain=chain,
-            number=number,
-            at=at,
-            event=event,
-            actor=actor,
-            body=whole,
-            previous=previous,
-        )
-        row = AuditRow(
-            chain=chain,
-            number=number,
-            at=at,
-            event=event,
-            actor=actor,
-            body=whole,
-            previous=previous,
-            hash=own,
-        )
-        self._rows.chains[chain] = (*rows, row)
-        return row
-
-    def audit(self, chain: str) -> tuple[AuditRow, ...]:
-        """Return one chain's rows."""
-        return self._rows.chains.get(chain, ())
-
-    def private(self, chain: str) -> Mapping[int, Mapping[str, str]]:
-        """Return the personal payloads beside a chain."""
-        found = self._rows.private.items()
-        return {number: texts for (name, number), texts in found if name == chain}
-
-    def chains(self) -> tuple[str, ...]:
-        """Return the names of all chains."""
-        return tuple(sorted(self._rows.chains))
-
-    def pauses(self) -> tuple[Pause, ...]:
-        """Return what is paused."""
-        return tuple(self._rows.pauses[name] for name in sorted(self._rows.pauses))
-
-    def pause(self, pause: Pause) -> None:
-        """Pause; idempotent, audited."""
-        key = (pause.action or "", pause.system or "")
-        if key in self._rows.pauses:
-            return
-        self._rows.pauses[key] = pause
-        body = {"action": pause.action, "system": pause.system}
-        self.record(chain="installation", event="paused", actor=pause.by, at=pause.at, body=body)
-
-    def resume(self, *, action: str | None, system: str | None, by: str, at: datetime) -> bool:
-        """Lift that pause; audited where it stood."""
-        stood = self._rows.pauses.pop((action or "", system or ""), None) is not None
-        if stood:
-            body = {"action": action, "system": system}
-            self.record(chain="installation", event="resumed", actor=by, at=at, body=body)
-        return stood
-
-
-class _HandlingRows(_AuditRows):
+class _HandlingRows(AuditRows):
     def start(self, ticket: TicketRef, *, at: datetime, actor: str) -> Handling | None:
         """Start a handling; None when one is live."""
         mine = self._of(ticket)
@@ -189,9 +45,22 @@ class _HandlingRows(_AuditRows):
             wake_at=at,
         )
         self._rows.handlings[handling.id] = handling
-        body = {"handling": handling.id, "to": str(handling.stage), "key": ticket.key}
-        chain = f"{ticket.system}:{ticket.id}"
-        self.record(chain=chain, event="started", actor=actor, at=at, body=body)
+        self._rows.arrivals[handling.id] = at
+        known = self._rows.tickets.get(ticket.identity)
+        self.record(
+            chain=f"{ticket.system}:{ticket.id}",
+            event="started",
+            actor=actor,
+            at=at,
+            body={
+                "handling": handling.id,
+                "to": str(handling.stage),
+                "gate": str(handling.gate),
+                "kind": str(ticket.kind),
+                "key": ticket.key,
+            },
+            private={"short_description": known.short_description} if known else None,
+        )
         return handling
 
     def handling(self, handling_id: str) -> Handling:
@@ -227,10 +96,14 @@ class _HandlingRows(_AuditRows):
         **changes: Any,  # noqa: ANN401  the port's own signature
     ) -> Handling:
         """Move the handling, with its audit row."""
-        gate = changes.get("gate", handling.gate)
+        gate = _checked(changes).get("gate", handling.gate)
         is_move = to is not handling.stage
-        if gate is not handling.gate and handling.stage is not Stage.TRIAGED:
+        if gate is not handling.gate and (
+            handling.stage is not Stage.TRIAGED or to in {Stage.TRIAGED, Stage.PARKED}
+        ):
             raise IllegalTransitionError("the gate is fixed when triaged is left")
+        if to is Stage.DECIDED and gate is Gate.UNDECIDED:
+            raise IllegalTransitionError("a decision names its gate")
         if is_move:
             require_transition(handling.gate, handling.stage, to, parked_from=handling.parked_from)
             changes["parked_from"] = handling.stage if to is Stage.PARKED else None
@@ -280,9 +153,8 @@ class _HandlingRows(_AuditRows):
         """Return how many handlings stand at each stage."""
         counts: list[StageCount] = []
         for stage in Stage:
-            since = [
-                item.updated_at for item in self._rows.handlings.values() if item.stage is stage
-            ]
+            found = [item.id for item in self._rows.handlings.values() if item.stage is stage]
+            since = [self._rows.arrivals[handling_id] for handling_id in found]
             if since:
                 counts.append(StageCount(stage=stage, count=len(since), oldest_at=min(since)))
         return tuple(counts)
@@ -315,7 +187,15 @@ class _HandlingRows(_AuditRows):
         if stored.version != handling.version or stored.stage is not handling.stage:
             raise LeaseLostError(f"handling {handling.id}: replaced by another worker")
         after = replace(handling, version=handling.version + 1, updated_at=at, **changes)
+        if after.ticket.identity != handling.ticket.identity:
+            raise ValueError("a handling never changes its ticket")
+        if after.stage is not handling.stage:
+            self._rows.arrivals[after.id] = at
         if after.change is not None and after.change != handling.change:
+            revision = after.plan.revision if after.plan else 0
+            opened = self._rows.opened.setdefault((after.id, revision), after.change)
+            if opened != after.change:
+                raise AlreadyConsumedError(f"revision {revision} of {after.id} has another change")
             key = (after.change.system, after.change.id)
             if self._rows.owners.setdefault(key, after.id) != after.id:
                 raise AlreadyConsumedError(f"change {after.change} belongs to another handling")
@@ -370,6 +250,9 @@ class MemoryUnitOfWork(_HandlingRows):
         stored = self._rows.effects.get(effect.key)
         if stored is None:
             raise RecordNotFoundError(f"no effect {effect.key}")
+        fixed = ("handling", "kind", "action", "started_at")
+        if moved := [name for name in fixed if getattr(stored, name) != getattr(effect, name)]:
+            raise ValueError(f"effect {effect.key}: {moved} never change")
         if stored.phase in _FINAL and effect.phase is EffectPhase.INTENT:
             raise AlreadyConsumedError(f"effect {effect.key} has ended")
         is_same = effect.fence == stored.fence and effect.owner == stored.owner
