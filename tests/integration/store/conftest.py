@@ -23,8 +23,9 @@ from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
 from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import Ticket, TicketState
-from engine.ports.store import UnitOfWork
+from engine.ports.store import Store, UnitOfWork
 from engine.store.store import SQLStore, open_store
+from engine.testing.store import MemoryStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -97,6 +98,23 @@ def store(url: str, tmp_path: Path) -> Iterator[SQLStore]:
     opened = open_store(url, data_dir=tmp_path / "data")
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Each store that the code may meet, the shipped fake among them."""
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "sqlite":
+            opened = open_store(f"sqlite:///{tmp_path}/t.db", data_dir=tmp_path / "data")
+            yield opened
+            opened.close()
+        case _:
+            url = request.getfixturevalue("server").fresh()
+            opened = open_store(url, data_dir=tmp_path / "data")
+            yield opened
+            opened.close()
 
 
 class Make:

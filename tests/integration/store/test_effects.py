@@ -14,47 +14,47 @@ from engine.errors import (
     NotApprovedError,
     RecordNotFoundError,
 )
-from engine.store.store import SQLStore
+from engine.ports.store import Store
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def intended(store: SQLStore, make: Any) -> Effect:
-    with store.begin() as unit:
+def intended(any_store: Store, make: Any) -> Effect:
+    with any_store.begin() as unit:
         handling = make.moved(unit, Stage.READY, gate=Gate.NONE)
         effect: Effect = make.effect(handling)
         unit.intend(effect, None)
     return effect
 
 
-def test_intent_and_consumption_are_stored_together(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_intent_and_consumption_are_stored_together(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         handling = make.moved(unit, gate=Gate.CHANGE)
         effect = make.effect(handling)
         unit.intend(effect, make.consumption())
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         assert unit.effect("k1") == effect
         assert unit.effects(handling.id) == (effect,)
         assert unit.effect("k2") is None
 
 
-def test_an_effect_key_is_used_once_for_ever(store: SQLStore, intended: Effect) -> None:
-    with pytest.raises(AlreadyConsumedError), store.begin() as unit:
+def test_an_effect_key_is_used_once_for_ever(any_store: Store, intended: Effect) -> None:
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
         unit.intend(intended, None)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         unit.settle(dataclasses.replace(intended, phase=EffectPhase.FAILED))
-    with pytest.raises(AlreadyConsumedError), store.begin() as unit:
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
         unit.intend(intended, None)
 
 
 def test_an_approval_is_used_once_and_a_caught_error_leaves_no_intent(
-    store: SQLStore, make: Any
+    any_store: Store, make: Any
 ) -> None:
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         handling = make.moved(unit, gate=Gate.CHANGE)
         unit.intend(make.effect(handling), make.consumption())
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         with pytest.raises(AlreadyConsumedError, match="approval"):
             unit.intend(make.effect(handling, "k2"), make.consumption())
         assert unit.effect("k2") is None
@@ -64,13 +64,13 @@ def test_an_approval_is_used_once_and_a_caught_error_leaves_no_intent(
 
 @pytest.mark.parametrize("gate", [Gate.CHANGE, Gate.DESK])
 def test_behind_a_gate_nothing_is_intended_without_an_approval(
-    store: SQLStore, make: Any, gate: Gate
+    any_store: Store, make: Any, gate: Gate
 ) -> None:
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         handling = make.moved(unit, gate=gate)
-    with pytest.raises(NotApprovedError), store.begin() as unit:
+    with pytest.raises(NotApprovedError), any_store.begin() as unit:
         unit.intend(make.effect(handling), None)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         unit.intend(make.effect(handling, kind=EffectKind.BACK_OUT), None)
         nobody = dataclasses.replace(handling, id="servicenow:nobody:1")
         with pytest.raises(RecordNotFoundError):
@@ -78,17 +78,17 @@ def test_behind_a_gate_nothing_is_intended_without_an_approval(
 
 
 def test_a_newer_fence_takes_over_and_the_old_owner_is_out(
-    store: SQLStore, intended: Effect
+    any_store: Store, intended: Effect
 ) -> None:
     taken = dataclasses.replace(intended, owner="worker-2", fence=2)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         unit.settle(taken)
     late = (
         dataclasses.replace(intended, phase=EffectPhase.DONE),
         dataclasses.replace(intended, phase=EffectPhase.DONE, owner="worker-3", fence=2),
     )
     for effect in late:
-        with pytest.raises(LeaseLostError), store.begin() as unit:
+        with pytest.raises(LeaseLostError), any_store.begin() as unit:
             unit.settle(effect)
     done = dataclasses.replace(
         taken,
@@ -97,33 +97,33 @@ def test_a_newer_fence_takes_over_and_the_old_owner_is_out(
         verified=True,
         evidence={"dn": "uid=ada"},
     )
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         unit.settle(done)
         assert unit.effect("k1") == done
 
 
 @pytest.mark.parametrize("ended", [EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT])
 def test_an_ended_effect_never_stands_at_intent_again(
-    store: SQLStore, intended: Effect, ended: EffectPhase
+    any_store: Store, intended: Effect, ended: EffectPhase
 ) -> None:
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         unit.settle(dataclasses.replace(intended, phase=ended))
-    with pytest.raises(AlreadyConsumedError), store.begin() as unit:
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
         unit.settle(dataclasses.replace(intended, fence=9))
 
 
 def test_only_known_effects_are_settled_and_what_they_are_never_changes(
-    store: SQLStore, intended: Effect
+    any_store: Store, intended: Effect
 ) -> None:
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         with pytest.raises(RecordNotFoundError):
             unit.settle(dataclasses.replace(intended, key="k2"))
         with pytest.raises(ValueError, match="action"):
             unit.settle(dataclasses.replace(intended, action="disable_account"))
 
 
-def test_uses_are_counted_by_action_subject_and_time(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_uses_are_counted_by_action_subject_and_time(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         one = make.moved(unit, gate=Gate.NONE)
         two = make.moved(unit, gate=Gate.NONE, name="2")
         two = unit.touch(two, at=NOW, plan=make.plan(two.ticket, subject="uuid-2"))

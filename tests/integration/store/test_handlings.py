@@ -22,9 +22,8 @@ from engine.store.store import SQLStore
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def test_a_handling_starts_once_and_again_only_after_it_ended(store: SQLStore, make: Any) -> None:
-    port: Store = store
-    with port.begin() as unit:
+def test_a_handling_starts_once_and_again_only_after_it_ended(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         first = make.started(unit)
         assert (first.id, first.stage, first.wake_at) == ("servicenow:sys1:1", "ingested", NOW)
         assert unit.start(make.ref(), at=NOW, actor="tiergate") is None
@@ -33,7 +32,7 @@ def test_a_handling_starts_once_and_again_only_after_it_ended(store: SQLStore, m
         second = unit.start(make.ref(), at=NOW, actor="operator")
     assert second is not None
     assert (second.attempt, second.id) == (2, "servicenow:sys1:2")
-    with port.begin() as unit:
+    with any_store.begin() as unit:
         assert unit.latest(make.ref()) == second
         assert unit.handling(first.id) == ended
         assert unit.latest(make.ref("2")) is None
@@ -42,9 +41,9 @@ def test_a_handling_starts_once_and_again_only_after_it_ended(store: SQLStore, m
 
 
 def test_every_step_stands_in_the_ticket_s_chain_with_from_to_why_and_gate(
-    store: SQLStore, make: Any
+    any_store: Store, make: Any
 ) -> None:
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         make.moved(unit, Stage.READY, gate=Gate.NONE)
         rows = unit.audit("servicenow:sys1")
         beside = unit.private("servicenow:sys1")
@@ -60,18 +59,18 @@ def test_every_step_stands_in_the_ticket_s_chain_with_from_to_why_and_gate(
     assert "password" not in str(rows[0].body)
 
 
-def test_a_step_that_the_table_lacks_leaves_no_trace(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_a_step_that_the_table_lacks_leaves_no_trace(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         handling = make.started(unit)
-    with pytest.raises(IllegalTransitionError), store.begin() as unit:
+    with pytest.raises(IllegalTransitionError), any_store.begin() as unit:
         unit.advance(handling, Stage.IMPLEMENTING, why="hurry", at=NOW)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         assert unit.handling(handling.id) == handling
         assert len(unit.audit("servicenow:sys1")) == 1
 
 
-def test_a_replaced_version_loses_its_lease_whatever_it_writes(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_a_replaced_version_loses_its_lease_whatever_it_writes(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         old = make.started(unit)
         unit.touch(old, at=NOW, attempts=1)
     attempts: tuple[Callable[[UnitOfWork], object], ...] = (
@@ -86,15 +85,15 @@ def test_a_replaced_version_loses_its_lease_whatever_it_writes(store: SQLStore, 
         ),
     )
     for attempt in attempts:
-        with pytest.raises(LeaseLostError), store.begin() as unit:
+        with pytest.raises(LeaseLostError), any_store.begin() as unit:
             attempt(unit)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         assert unit.handling(old.id).attempts == 1
         assert len(unit.audit("servicenow:sys1")) == 1
 
 
-def test_the_gate_is_fixed_once_when_triaged_is_left(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_the_gate_is_fixed_once_when_triaged_is_left(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         triaged = unit.advance(make.started(unit), Stage.TRIAGED, why="w", at=NOW)
     forbidden: list[tuple[Stage, dict[str, Any]]] = [
         (Stage.DECIDED, {}),
@@ -102,18 +101,18 @@ def test_the_gate_is_fixed_once_when_triaged_is_left(store: SQLStore, make: Any)
         (Stage.PARKED, {"gate": Gate.NONE}),
     ]
     for to, changes in forbidden:
-        with pytest.raises(IllegalTransitionError), store.begin() as unit:
+        with pytest.raises(IllegalTransitionError), any_store.begin() as unit:
             unit.advance(triaged, to, why="w", at=NOW, **changes)
-    with pytest.raises(IllegalTransitionError), store.begin() as unit:
+    with pytest.raises(IllegalTransitionError), any_store.begin() as unit:
         unit.touch(triaged, at=NOW, gate=Gate.NONE)
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         decided = unit.advance(triaged, Stage.DECIDED, why="w", at=NOW, gate=Gate.CHANGE)
-    with pytest.raises(IllegalTransitionError), store.begin() as unit:
+    with pytest.raises(IllegalTransitionError), any_store.begin() as unit:
         unit.advance(decided, Stage.READY, why="past the gate", at=NOW, gate=Gate.NONE)
 
 
-def test_parking_keeps_where_to_resume_and_resuming_forgets_it(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_parking_keeps_where_to_resume_and_resuming_forgets_it(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         opened = make.moved(unit, Stage.DRAFTED, Stage.OPENED, gate=Gate.CHANGE)
         parked = unit.advance(opened, Stage.PARKED, why="unknown state", at=NOW)
         assert parked.parked_from is Stage.OPENED
@@ -124,8 +123,8 @@ def test_parking_keeps_where_to_resume_and_resuming_forgets_it(store: SQLStore, 
         assert unit.audit("servicenow:sys1")[-1].actor == "ops"
 
 
-def test_an_update_without_a_move_is_audited_as_one(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_an_update_without_a_move_is_audited_as_one(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         handling = make.started(unit)
         after = unit.advance(
             handling,
@@ -145,8 +144,8 @@ def test_an_update_without_a_move_is_audited_as_one(store: SQLStore, make: Any) 
     )
 
 
-def test_only_the_store_writes_what_identifies_a_handling(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_only_the_store_writes_what_identifies_a_handling(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         handling = make.started(unit)
         for name in ("id", "stage", "version", "attempt", "parked_from", "created_at"):
             with pytest.raises(TypeError):
@@ -161,8 +160,10 @@ def test_only_the_store_writes_what_identifies_a_handling(store: SQLStore, make:
             unit.handling("servicenow:nobody:1")
 
 
-def test_what_is_due_comes_oldest_first_and_never_after_its_end(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_what_is_due_comes_oldest_first_and_never_after_its_end(
+    any_store: Store, make: Any
+) -> None:
+    with any_store.begin() as unit:
         ids = list[str]()
         for number in range(3):
             handling = make.started(unit, str(number))
@@ -177,8 +178,8 @@ def test_what_is_due_comes_oldest_first_and_never_after_its_end(store: SQLStore,
         assert unit.due(NOW + timedelta(hours=1), limit=10) == (ids[1], ids[0])
 
 
-def test_counts_by_stage_name_the_oldest_arrival(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_counts_by_stage_name_the_oldest_arrival(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         make.started(unit, "1")
         late = make.started(unit, "2")
         later = NOW + timedelta(hours=1)
@@ -188,8 +189,8 @@ def test_counts_by_stage_name_the_oldest_arrival(store: SQLStore, make: Any) -> 
     assert counts == {Stage.INGESTED: (1, NOW), Stage.TRIAGED: (1, later)}
 
 
-def test_a_change_is_found_while_its_handling_lives(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_a_change_is_found_while_its_handling_lives(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         drafted = make.moved(unit, Stage.DRAFTED, gate=Gate.CHANGE)
         opened = unit.advance(drafted, Stage.OPENED, why="w", at=NOW, change=make.change())
         assert unit.find_by_change("servicenow", "chg1") == opened
@@ -203,16 +204,16 @@ def test_a_change_is_found_while_its_handling_lives(store: SQLStore, make: Any) 
         assert unit.find_by_change("servicenow", "chg2") is None
 
 
-def test_a_change_has_one_owner_and_a_revision_one_change(store: SQLStore, make: Any) -> None:
-    with store.begin() as unit:
+def test_a_change_has_one_owner_and_a_revision_one_change(any_store: Store, make: Any) -> None:
+    with any_store.begin() as unit:
         drafted = make.moved(unit, Stage.DRAFTED, gate=Gate.CHANGE)
         opened = unit.advance(drafted, Stage.OPENED, why="w", at=NOW, change=make.change())
         other = make.moved(unit, Stage.DRAFTED, gate=Gate.CHANGE, name="2")
-    with pytest.raises(AlreadyConsumedError), store.begin() as unit:
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
         unit.advance(other, Stage.OPENED, why="somebody else's", at=NOW, change=make.change())
-    with pytest.raises(AlreadyConsumedError), store.begin() as unit:
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
         unit.touch(opened, at=NOW, change=make.change("2"))
-    with store.begin() as unit:
+    with any_store.begin() as unit:
         revised = unit.touch(opened, at=NOW, change=None, plan=make.plan(opened.ticket, 2))
         assert unit.find_by_change("servicenow", "chg1") is None
         unit.touch(revised, at=NOW, change=make.change("2"))
