@@ -1,5 +1,6 @@
 """Groups of the platform API."""
 
+import re
 from http import HTTPStatus
 
 from connectors.jira.sandbox import beans
@@ -18,6 +19,8 @@ from connectors.jira.sandbox.wire import (
 )
 
 routes = Routes()
+_RANGE = re.compile(r"users(?:\[(\d{1,9}):\d+\])?")
+_SHOWN = 50
 
 
 def _group(call: Call) -> Row:
@@ -48,18 +51,19 @@ def group_members(call: Call) -> Json:
 
 @routes.on("GET", "/group")
 def get_group(call: Call) -> Json:
-    """Return a group with its size."""
+    """Return a group with its size, and up to 50 of its members where they are asked for."""
     group = _group(call)
     members = call.people.members(group["id"])
+    asked = _RANGE.search(call.query.get("expand", ""))
+    start = int(asked[1]) if asked and asked[1] else 0
+    shown = members[start : start + _SHOWN] if asked else []
     users: Row = {
         "size": len(members),
-        "items": [],
-        "max-results": 50,
-        "start-index": 0,
-        "end-index": 0,
+        "items": [beans.user(call, one) for one in shown],
+        "max-results": _SHOWN,
+        "start-index": start,
+        "end-index": min(start + _SHOWN, len(members)) - 1,
     }
-    if "users" in ",".join(call.words("expand")):
-        users["items"] = [beans.user(call, one) for one in members[:50]]
     return {**beans.group(call, group), "users": users, "expand": "users"}
 
 

@@ -93,7 +93,8 @@ def _issue_type(call: Call, value: Json, project: Row) -> str:
     try:
         found: str = read(call, spec, value, project)
     except ValueRefusedError as error:
-        raise field_errors({"issuetype": error.reason}) from error
+        reason = error.reason if call.cloud else "issue type is required"
+        raise field_errors({"issuetype": reason}) from error
     if not any(one["id"] == found for one in call.definition.types_of(project["template"])):
         raise field_errors(
             {

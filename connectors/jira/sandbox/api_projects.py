@@ -53,6 +53,8 @@ def _brief(call: Call, row: Row) -> Row:
             bean["projectCategory"] = category_bean(call, found)
     if call.cloud:
         bean |= {"style": "classic", "isPrivate": False, "properties": {}}
+    if "projectKeys" in call.words("expand"):
+        bean["projectKeys"] = [row["key"]]
     return bean
 
 

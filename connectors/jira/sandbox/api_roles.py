@@ -83,26 +83,45 @@ def add_actor(call: Call) -> Json:
         raise forbidden("You do not have permission to administer this project.")
     name = _role_name(call)
     body = call.json()
-    for one in [*(body.get("group") or []), *(body.get("groupId") or [])]:
+    groups = [*(body.get("group") or []), *(body.get("groupId") or [])]
+    _grant(call, row, name, groups, body.get("user") or [])
+    return _role(call, row, name)
+
+
+def _grant(call: Call, row: Row, role: str, groups: list[Json], users: list[Json]) -> None:
+    holders: list[tuple[str, str]] = []
+    for one in groups:
         group = call.people.group(str(one))
         if group is None:
             raise bad_request(f"'{one}' is not a group.")
-        call.store.run(
-            "INSERT OR IGNORE INTO project_role VALUES (?, ?, 'group', ?)",
-            row["id"],
-            name,
-            group["id"],
-        )
-    for one in body.get("user") or []:
+        holders.append(("group", group["id"]))
+    for one in users:
         account = call.people.named(str(one))
         if account is None:
             raise bad_request(f"'{one}' is not a user.")
+        holders.append(("user", account.id))
+    for kind, holder in holders:
         call.store.run(
-            "INSERT OR IGNORE INTO project_role VALUES (?, ?, 'user', ?)",
-            row["id"],
-            name,
-            account.id,
+            "INSERT OR IGNORE INTO project_role VALUES (?, ?, ?, ?)", row["id"], role, kind, holder
         )
+
+
+@routes.on("PUT", "/project/{project}/role/{role}")
+def set_actors(call: Call) -> Json:
+    """Replace who holds a role."""
+    row = visible_project(call, call.path["project"])
+    if not call.may("ADMINISTER_PROJECTS", row["id"]):
+        raise forbidden("You do not have permission to administer this project.")
+    name = _role_name(call)
+    chosen = call.json().get("categorisedActors")
+    if not isinstance(chosen, dict):
+        raise bad_request("'categorisedActors' is required.")
+    call.store.run("DELETE FROM project_role WHERE project=? AND role=?", row["id"], name)
+    groups = [
+        *(chosen.get("atlassian-group-role-actor") or []),
+        *(chosen.get("atlassian-group-role-actor-id") or []),
+    ]
+    _grant(call, row, name, groups, chosen.get("atlassian-user-role-actor") or [])
     return _role(call, row, name)
 
 

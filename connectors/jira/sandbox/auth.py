@@ -35,13 +35,22 @@ def login(site: Site, headers: Mapping[str, str]) -> Login:
     """Return who sends a request with these headers."""
     header = headers.get("authorization", "")
     if not header:
-        return Login(caller=None, failed=False)
+        return _session(site, headers.get("cookie", ""))
     if header.lower().startswith("bearer "):
         caller = site.people.bearer(header[7:].strip(), site.now())
         return Login(caller=caller, failed=caller is None)
     given = credentials(header)
     caller = site.people.login(*given) if given is not None else None
     return Login(caller=caller, failed=caller is None)
+
+
+def _session(site: Site, header: str) -> Login:
+    """Return who a session cookie stands for; an old one counts as none (Data Center)."""
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == "JSESSIONID" and not site.cloud:
+            return Login(caller=site.people.bearer(value, site.now()), failed=False)
+    return Login(caller=None, failed=False)
 
 
 def name_of(site: Site, header: str) -> str:

@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, str] = {
 }
 """Fields that have a column of their own in the issue's row."""
 
+RANK = "customfield_10019"
 LISTS = frozenset(
     {"labels", "users", "groups", "options", "components", "versions", "organizations"}
 )
@@ -42,6 +43,11 @@ def kept(issue: Row, field_id: str) -> Json:
     """Return what an issue keeps for a field."""
     column = COLUMNS.get(field_id)
     return issue[column] if column else issue["fields"].get(field_id)
+
+
+def rank_of(issue: Row) -> float:
+    """Return the place of an issue among all: its id until somebody ranks it."""
+    return float(issue["fields"].get(RANK, issue["id"]))
 
 
 # --- the changelog

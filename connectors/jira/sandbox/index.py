@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from connectors.jira.sandbox import text
 from connectors.jira.sandbox.definition import FieldSpec
-from connectors.jira.sandbox.fields import kept
+from connectors.jira.sandbox.fields import RANK, kept, rank_of
 from connectors.jira.sandbox.site import Call, Site
 from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Row
@@ -109,6 +109,7 @@ def values(site: Site, issue: Row) -> list[tuple[str, object, str]]:
             found += [(spec.id, one, "") for one in held]
         elif spec.kind in _SINGLE and (spec.custom or spec.kind == "text"):
             found.append((spec.id, *_single(spec, held)))
+    found.append((RANK, rank_of(issue), ""))
     watchers = site.store.rows("SELECT account FROM watcher WHERE issue=?", issue["id"])
     found += [("watches", row["account"], "") for row in watchers]
     links = site.store.rows(

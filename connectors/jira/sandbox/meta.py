@@ -66,7 +66,7 @@ def edit_meta(call: Call, issue: Row) -> Row:
     """Return the meta of what the caller may edit; empty without the permission."""
     if not call.may("EDIT_ISSUES", issue["project"]):
         return {}
-    screen = [*issues.workflow(call, issue).screen, "comment", "issuelinks"]
+    screen = [*issues.workflow(call, issue).screen, "comment", "issuelinks", "attachment"]
     return screen_meta(
         call, issue, [one for one in screen if _may_set(call, issue["project"], one)]
     )

@@ -296,6 +296,6 @@ _READERS: Mapping[str, Callable[[Call, FieldSpec, Json, Row], Json]] = {
     "any": _as_it_is,
     **dict.fromkeys(
         ("project", "status", "subtasks", "issuelinks", "comment", "worklog", "watches", "votes",
-         "attachment", "seconds", "workratio", "progress", "approvals", "sla"), _closed
+         "attachment", "seconds", "rank", "workratio", "progress", "approvals", "sla"), _closed
     ),
 }  # fmt: skip

@@ -2,9 +2,8 @@
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox.api_projects import category_bean, part_bean, parts, visible_project
+from connectors.jira.sandbox.api_projects import category_bean, visible_project
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
-from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import (
     Json,
     Reply,
@@ -68,9 +67,10 @@ def project_permission_scheme(call: Call) -> Json:
 
 @routes.on("GET", "/issuesecurityschemes")
 def security_schemes(call: Call) -> Json:
-    """Return the issue security schemes: none."""
+    """Return the issue security schemes: one that no project uses."""
     _admin(call)
-    return {"issueSecuritySchemes": []}
+    one: Row = _scheme(call, "issuesecurityschemes", 10000, "Default Issue Security Scheme")
+    return {"issueSecuritySchemes": [one]}
 
 
 @routes.on("GET", "/project/{project}/issuesecuritylevelscheme")
@@ -139,6 +139,33 @@ def priority_schemes(call: Call) -> Json:
         "defaultPriorityId": "3",
     }
     return page_bean([one], 0, 50, 1, f"{call.api}/priorityscheme")
+
+
+@routes.on("GET", "/project/{project}/priorityscheme")
+def project_priority_scheme(call: Call) -> Json:
+    """Return the priority scheme of a project."""
+    visible_project(call, call.path["project"])
+    return {
+        **_scheme(call, "priorityschemes", 10000, "Default priority scheme"),
+        "defaultScheme": True,
+        "defaultOptionId": "3",
+        "optionIds": list(call.definition.priorities),
+    }
+
+
+@routes.on("GET", "/project/{project}/workflowscheme")
+def project_workflow_scheme(call: Call) -> Json:
+    """Return the workflow scheme of a project."""
+    row = visible_project(call, call.path["project"])
+    name = f"{row['key']}: Software Simplified Workflow Scheme"
+    flows = call.definition.templates[row["template"]]["workflows"]
+    known = {one["name"]: one["id"] for one in call.definition.types.values()}
+    return {
+        **_scheme(call, "workflowscheme", 10000 + row["id"], name),
+        "defaultWorkflow": next(iter(flows.values())),
+        "issueTypeMappings": {known[kind]: flow for kind, flow in flows.items()},
+        "draft": False,
+    }
 
 
 @routes.on("GET", "/role")
@@ -223,125 +250,3 @@ def delete_category(call: Call) -> Json:
     call.store.run("UPDATE project SET category=NULL WHERE category=?", row["id"])
     call.store.run("DELETE FROM project_category WHERE id=?", row["id"])
     return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-# --- components and versions
-
-
-@routes.on("GET", "/project/{project}/components", anonymous=True)
-def components(call: Call) -> Json:
-    """Return the components of a project."""
-    return parts(call, "component", visible_project(call, call.path["project"])["id"])
-
-
-@routes.on("GET", "/project/{project}/versions", anonymous=True)
-def versions(call: Call) -> Json:
-    """Return the versions of a project."""
-    return parts(call, "version", visible_project(call, call.path["project"])["id"])
-
-
-def _make(call: Call, table: str, kept: tuple[str, ...]) -> Json:
-    body = call.json()
-    key = body.get("project") if body.get("project") is not None else body.get("projectId")
-    row = visible_project(call, str(key))
-    if not call.may("ADMINISTER_PROJECTS", row["id"]):
-        raise forbidden("You do not have permission to administer this project.")
-    if not isinstance(body.get("name"), str) or not body["name"].strip():
-        raise bad_request(f"The {table} name specified is invalid - cannot be an empty string.")
-    made: Row = {
-        "id": call.store.counter(table, 10000),
-        "project": row["id"],
-        "name": body["name"],
-        "detail": dumps({one: body[one] for one in kept if body.get(one) is not None}),
-    }
-    known = call.store.value(
-        f"SELECT 1 FROM {table} WHERE project=? AND name=?",  # noqa: S608 - a word of ours
-        row["id"],
-        made["name"],
-    )
-    if known:
-        raise bad_request(f"A {table} with this name already exists in this project.")
-    call.store.insert(table, made)
-    return Reply(status=HTTPStatus.CREATED, body=part_bean(call, table, made))
-
-
-@routes.on("POST", "/component")
-def post_component(call: Call) -> Json:
-    """Make a component."""
-    return _make(call, "component", ("description", "assigneeType"))
-
-
-@routes.on("POST", "/version")
-def post_version(call: Call) -> Json:
-    """Make a version."""
-    return _make(
-        call, "version", ("description", "archived", "released", "startDate", "releaseDate")
-    )
-
-
-def _part(call: Call, table: str) -> Row:
-    row = call.store.row(
-        f"SELECT * FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
-        call.path["id"],
-    )
-    if row is None or not call.may("BROWSE_PROJECTS", row["project"]):
-        raise not_found(f"The {table} with id {call.path['id']} does not exist.")
-    return row
-
-
-@routes.on("GET", "/component/{id}", anonymous=True)
-def get_component(call: Call) -> Json:
-    """Return one component."""
-    return part_bean(call, "component", _part(call, "component"))
-
-
-@routes.on("GET", "/version/{id}", anonymous=True)
-def get_version(call: Call) -> Json:
-    """Return one version."""
-    return part_bean(call, "version", _part(call, "version"))
-
-
-def _alter(call: Call, table: str) -> Json:
-    row, body = _part(call, table), call.json()
-    if not call.may("ADMINISTER_PROJECTS", row["project"]):
-        raise forbidden("You do not have permission to administer this project.")
-    ours = {"id", "self", "name", "project", "projectId"}
-    detail = {**loads(row["detail"]), **{key: one for key, one in body.items() if key not in ours}}
-    changed = {"name": str(body.get("name") or row["name"]), "detail": dumps(detail)}
-    call.store.update(table, row["id"], changed)
-    return part_bean(call, table, {**row, **changed})
-
-
-@routes.on("PUT", "/component/{id}")
-def put_component(call: Call) -> Json:
-    """Change a component."""
-    return _alter(call, "component")
-
-
-@routes.on("PUT", "/version/{id}")
-def put_version(call: Call) -> Json:
-    """Change a version."""
-    return _alter(call, "version")
-
-
-def _drop(call: Call, table: str) -> Json:
-    row = _part(call, table)
-    if not call.may("ADMINISTER_PROJECTS", row["project"]):
-        raise forbidden("You do not have permission to administer this project.")
-    call.store.run(
-        f"DELETE FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
-        row["id"],
-    )
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-@routes.on("DELETE", "/component/{id}")
-def delete_component(call: Call) -> Json:
-    """Remove a component."""
-    return _drop(call, "component")
-
-
-@routes.on("DELETE", "/version/{id}")
-def delete_version(call: Call) -> Json:
-    """Remove a version."""
-    return _drop(call, "version")

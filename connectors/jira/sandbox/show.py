@@ -6,11 +6,12 @@ from typing import TypeAlias
 from connectors.jira.sandbox import approvals, beans, sla, talk, text
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.durations import duration_of
-from connectors.jira.sandbox.fields import kept, option_values
+from connectors.jira.sandbox.fields import kept, option_values, rank_of
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Json, Row, desk_date, stamp
 
+_RANKS = 100
 Show: TypeAlias = Callable[[Call, FieldSpec, Row], Json]
 _SCHEMA_TYPES: Mapping[str, tuple[str, str]] = {
     "string": ("string", ""),
@@ -48,6 +49,7 @@ _SCHEMA_TYPES: Mapping[str, tuple[str, str]] = {
     "requesttype": ("sd-customerrequesttype", ""),
     "organizations": ("array", "sd-customerorganization"),
     "any": ("any", ""),
+    "rank": ("any", ""),
 }
 
 
@@ -314,6 +316,7 @@ _LIVE: Mapping[str, Show] = {
     "requesttype": _request_type,
     "sla": _sla,
     "workratio": lambda _call, _spec, _row: -1,
+    "rank": lambda _call, _spec, row: f"0|i{int(rank_of(row) * _RANKS):09d}:",
     "progress": lambda _call, _spec, _row: {"progress": 0, "total": 0},
 }
 _BY_ID: Mapping[str, Show] = {

@@ -39,7 +39,23 @@ def comments_of(call: Call, row: Row) -> list[Row]:
     """Return the rows of the comments that the caller may read, oldest first."""
     rows = call.store.rows("SELECT * FROM comment WHERE issue=? ORDER BY id", row["id"])
     agent = call.may("BROWSE_PROJECTS", row["project"])
-    return [one for one in rows if agent or not one["internal"]]
+    return [
+        one
+        for one in rows
+        if (agent or not one["internal"]) and _among(call, row["project"], one["visibility"])
+    ]
+
+
+def _among(call: Call, project: int, visibility: str | None) -> bool:
+    """Say whether the caller is among those to whom a comment is restricted."""
+    held = loads(visibility)
+    if held is None or call.caller is None:
+        return held is None
+    name = str(held.get("value") or held.get("identifier"))
+    if held["type"] == "role":
+        return name in call.people.roles_in(call.caller, project)
+    group = call.people.group(name)
+    return group is not None and call.people.is_in(call.caller, (group["name"],))
 
 
 def comments(call: Call, _spec: FieldSpec, row: Row) -> Json:

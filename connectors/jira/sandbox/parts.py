@@ -1,0 +1,183 @@
+"""Components and versions of projects."""
+
+from http import HTTPStatus
+
+from connectors.jira.sandbox.api_projects import part_bean, parts, visible_project
+from connectors.jira.sandbox.site import Call, Routes
+from connectors.jira.sandbox.storage import dumps, loads
+from connectors.jira.sandbox.wire import Json, Reply, Row, bad_request, forbidden, not_found
+
+routes = Routes()
+
+
+@routes.on("GET", "/project/{project}/components", anonymous=True)
+def components(call: Call) -> Json:
+    """Return the components of a project."""
+    return parts(call, "component", visible_project(call, call.path["project"])["id"])
+
+
+@routes.on("GET", "/project/{project}/versions", anonymous=True)
+def versions(call: Call) -> Json:
+    """Return the versions of a project."""
+    return parts(call, "version", visible_project(call, call.path["project"])["id"])
+
+
+def _make(call: Call, table: str, kept: tuple[str, ...]) -> Json:
+    body = call.json()
+    key = body.get("project") if body.get("project") is not None else body.get("projectId")
+    row = visible_project(call, str(key))
+    if not call.may("ADMINISTER_PROJECTS", row["id"]):
+        raise forbidden("You do not have permission to administer this project.")
+    if not isinstance(body.get("name"), str) or not body["name"].strip():
+        raise bad_request(f"The {table} name specified is invalid - cannot be an empty string.")
+    made: Row = {
+        "id": call.store.counter(table, 10000),
+        "project": row["id"],
+        "name": body["name"],
+        "detail": dumps({one: body[one] for one in kept if body.get(one) is not None}),
+    }
+    known = call.store.value(
+        f"SELECT 1 FROM {table} WHERE project=? AND name=?",  # noqa: S608 - a word of ours
+        row["id"],
+        made["name"],
+    )
+    if known:
+        raise bad_request(f"A {table} with this name already exists in this project.")
+    call.store.insert(table, made)
+    return Reply(status=HTTPStatus.CREATED, body=part_bean(call, table, made))
+
+
+@routes.on("POST", "/component")
+def post_component(call: Call) -> Json:
+    """Make a component."""
+    return _make(call, "component", ("description", "assigneeType"))
+
+
+@routes.on("POST", "/version")
+def post_version(call: Call) -> Json:
+    """Make a version."""
+    return _make(
+        call, "version", ("description", "archived", "released", "startDate", "releaseDate")
+    )
+
+
+def _part(call: Call, table: str) -> Row:
+    row = call.store.row(
+        f"SELECT * FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
+        call.path["id"],
+    )
+    if row is None or not call.may("BROWSE_PROJECTS", row["project"]):
+        raise not_found(f"The {table} with id {call.path['id']} does not exist.")
+    return row
+
+
+@routes.on("GET", "/component/{id}", anonymous=True)
+def get_component(call: Call) -> Json:
+    """Return one component."""
+    return part_bean(call, "component", _part(call, "component"))
+
+
+@routes.on("GET", "/version/{id}", anonymous=True)
+def get_version(call: Call) -> Json:
+    """Return one version."""
+    return part_bean(call, "version", _part(call, "version"))
+
+
+def _alter(call: Call, table: str) -> Json:
+    row, body = _part(call, table), call.json()
+    if not call.may("ADMINISTER_PROJECTS", row["project"]):
+        raise forbidden("You do not have permission to administer this project.")
+    ours = {"id", "self", "name", "project", "projectId"}
+    detail = {**loads(row["detail"]), **{key: one for key, one in body.items() if key not in ours}}
+    changed = {"name": str(body.get("name") or row["name"]), "detail": dumps(detail)}
+    call.store.update(table, row["id"], changed)
+    return part_bean(call, table, {**row, **changed})
+
+
+@routes.on("PUT", "/component/{id}")
+def put_component(call: Call) -> Json:
+    """Change a component."""
+    return _alter(call, "component")
+
+
+@routes.on("PUT", "/version/{id}")
+def put_version(call: Call) -> Json:
+    """Change a version."""
+    return _alter(call, "version")
+
+
+def _drop(call: Call, table: str) -> Json:
+    row = _part(call, table)
+    if not call.may("ADMINISTER_PROJECTS", row["project"]):
+        raise forbidden("You do not have permission to administer this project.")
+    call.store.run(
+        f"DELETE FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
+        row["id"],
+    )
+    return Reply(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.on("DELETE", "/component/{id}")
+def delete_component(call: Call) -> Json:
+    """Remove a component."""
+    return _drop(call, "component")
+
+
+@routes.on("DELETE", "/version/{id}")
+def delete_version(call: Call) -> Json:
+    """Remove a version."""
+    return _drop(call, "version")
+
+
+def _count(call: Call, field: str, number: int) -> int:
+    sql = "SELECT count(*) FROM ix_value WHERE field=? AND value=?"
+    return int(call.store.value(sql, field, number))
+
+
+@routes.on("GET", "/version/{id}/relatedIssueCounts", anonymous=True)
+def version_counts(call: Call) -> Json:
+    """Return how many issues name a version."""
+    row = _part(call, "version")
+    return {
+        "self": f"{call.api}/version/{row['id']}",
+        "issuesFixedCount": _count(call, "fixVersions", row["id"]),
+        "issuesAffectedCount": _count(call, "versions", row["id"]),
+        "issueCountWithCustomFieldsShowingVersion": 0,
+        "customFieldUsage": [],
+    }
+
+
+@routes.on("GET", "/version/{id}/unresolvedIssueCount", anonymous=True)
+def version_unresolved(call: Call) -> Json:
+    """Return how many unresolved issues a version should fix."""
+    row = _part(call, "version")
+    sql = (
+        "SELECT count(*) FROM ix_value v JOIN ix ON ix.id=v.issue"
+        " WHERE v.field='fixVersions' AND v.value=? AND ix.resolution IS NULL"
+    )
+    count = int(call.store.value(sql, row["id"]))
+    total = _count(call, "fixVersions", row["id"])
+    return {
+        "self": f"{call.api}/version/{row['id']}",
+        "issuesUnresolvedCount": count,
+        "issuesCount": total,
+    }
+
+
+@routes.on("POST", "/version/{id}/move")
+def move_version(call: Call) -> Json:
+    """Move a version within its project: the order is by id here, so that nothing changes."""
+    row = _part(call, "version")
+    if not call.may("ADMINISTER_PROJECTS", row["project"]):
+        raise forbidden("You do not have permission to administer this project.")
+    if not {"after", "position"} & set(call.json()):
+        raise bad_request("Either 'after' or 'position' is required.")
+    return part_bean(call, "version", row)
+
+
+@routes.on("GET", "/component/{id}/relatedIssueCounts", anonymous=True)
+def component_counts(call: Call) -> Json:
+    """Return how many issues name a component."""
+    row = _part(call, "component")
+    where = f"{call.api}/component/{row['id']}"
+    return {"self": where, "issueCount": _count(call, "components", row["id"])}
