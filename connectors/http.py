@@ -307,11 +307,14 @@ class HTTPSession(requests.Session):
     def _read_whole(
         self, what: str, response: requests.Response, until: float, lost: type[TransientError]
     ) -> None:
-        """Read the body under the deadline: requests alone bounds only the wait between bytes."""
+        """Read the body under the deadline: requests alone bounds only the wait between bytes.
+
+        `iter_content` waits until a whole chunk is there; `read1` returns with whatever came.
+        """
         parts: list[bytes] = []
         size = 0
         with response:
-            for part in response.iter_content(_CHUNK):
+            while part := response.raw.read1(_CHUNK, decode_content=True):
                 parts.append(part)
                 size += len(part)
                 if size > self.limits.largest_answer:
