@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from sklearn.isotonic import IsotonicRegression
 
@@ -31,12 +30,13 @@ def learn_curve(decisions: Sequence[tuple[float, bool]]) -> Curve:
     scores = [score for score, _ in ordered]
     rights = [float(is_right) for _, is_right in ordered]
     fitted = IsotonicRegression(y_min=0, y_max=1).fit(scores, rights).predict(scores)
+    blocks: dict[float, list[tuple[float, float]]] = {}
+    for score, right, value in zip(scores, rights, fitted, strict=True):
+        blocks.setdefault(round(float(value), 9), []).append((score, right))
     steps: list[tuple[float, float]] = []
     highest = 0.0
-    rows = zip(scores, rights, fitted, strict=True)
-    for _, block in groupby(rows, key=lambda row: round(float(row[2]), 9)):
-        members = list(block)
-        right = sum(member[1] for member in members)
+    for members in blocks.values():
+        right = sum(one for _, one in members)
         highest = max(highest, (right + 1) / (len(members) + 2))
         steps.append((members[0][0], round(highest, 6)))
     return Curve(steps=tuple(steps))

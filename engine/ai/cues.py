@@ -1,15 +1,17 @@
-"""Which concepts speak for which action: learned from the phrases, agreed with before anything runs.
+"""Which concepts speak for which action: learned from the phrases, agreed with before it runs.
 
-An action's *cues* are concepts that its phrases use and other actions' hardly do; its *anchors* are
-what nearly all of its phrases talk about. The model must agree with them, and they show a second
-intent in another clause. An action whose phrases use no concept has neither: the model stands alone.
+An action's *cues* are doings that its phrases name and other actions' hardly do; its *anchors* are
+the things that most of its phrases talk about. The model must agree with them, and they show
+a second intent in another clause. An action whose phrases use no concept has neither: the model
+stands alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from engine.ai.features import clauses, concepts_of
+from engine.ai.features import clauses, concepts_of, without_names
 from engine.ai.lexicon import lowered, shipped_lexicon
 
 _OFTEN = 0.12
@@ -90,33 +92,32 @@ def _shares(found: Sequence[frozenset[str]]) -> dict[str, float]:
 
 def is_negated(text: str) -> str:
     """Return the words that take the request back, else ""."""
-    match = shipped_lexicon().negations.search(lowered(text))
-    return text[match.start() : match.end()] if match else ""
+    return _words(shipped_lexicon().negations, text)
 
 
 def is_question(text: str) -> str:
     """Return the words that make the text a question about something, else ""."""
-    match = shipped_lexicon().questions.search(lowered(text))
-    return text[match.start() : match.end()] if match else ""
+    return _words(shipped_lexicon().questions, text)
 
 
 def is_elsewhere(text: str) -> str:
     """Return the words that ask for an inverse or neighbouring thing, else ""."""
-    match = shipped_lexicon().elsewhere.search(lowered(text))
-    return text[match.start() : match.end()] if match else ""
+    return _words(shipped_lexicon().elsewhere, text)
 
 
 def is_foreign(text: str) -> str:
     """Return the words that name a thing whose password, lock or group is not the directory's."""
-    match = shipped_lexicon().foreign.search(lowered(text))
+    return _words(shipped_lexicon().foreign, text)
+
+
+def _words(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(lowered(without_names(text)))
     return text[match.start() : match.end()] if match else ""
 
 
 def _other_matter(text: str) -> str:
     """Return a clause with a trouble of its own (a printer that jams), else ""."""
-    lexicon = shipped_lexicon()
-    for clause in clauses(text):
-        low = lowered(clause)
-        if lexicon.trouble.search(low) and lexicon.foreign.search(low):
-            return clause
-    return ""
+    trouble = shipped_lexicon().trouble
+    return next(
+        (clause for clause in clauses(text) if _words(trouble, clause) and is_foreign(clause)), ""
+    )

@@ -13,7 +13,7 @@ _QUOTED_AT_MOST = 80
 
 
 def body_of(given: ClassifierInput) -> str:
-    """Return the text that is classified: a short description that the description repeats, once."""
+    """Return the text that is classified; a description that says the same again counts once."""
     short, long = given.short_description.strip(), given.description.strip()
     if not long or long == short:
         return short

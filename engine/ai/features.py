@@ -1,6 +1,7 @@
 """Texts as a model sees them: names masked, words and letters weighted, concepts beside them."""
 
 import re
+from typing import Any, cast
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion
@@ -52,9 +53,19 @@ def clauses(text: str) -> list[str]:
     return [part.strip() for part in _CLAUSE.split(text) if part and part.strip()]
 
 
+def without_names(text: str) -> str:
+    """Return the text with groups' names blotted out at their length: a name says nothing."""
+    return _GROUP.sub(_blot, text)
+
+
+def _blot(match: re.Match[str]) -> str:
+    word = match.group()
+    return "·" * len(word) if looks_like_group(word) else word
+
+
 def concepts_of(text: str) -> frozenset[str]:
     """Return the concepts of a text; names of groups and logins are mentions too."""
-    found = set(shipped_lexicon().found(text))
+    found = set(shipped_lexicon().found(without_names(text)))
     if group_names(text):
         found.add("group")
     if _LOGIN.search(text):
@@ -70,13 +81,11 @@ def group_names(text: str) -> list[re.Match[str]]:
 def concept_tokens(text: str) -> list[str]:
     """Return concepts, pairs of them within a clause, and what speaks against a request."""
     lexicon = shipped_lexicon()
-    low = lowered(text)
+    low = lowered(without_names(text))
     tokens = [f"c_{name}" for name in sorted(concepts_of(text))]
     for clause in clauses(text):
         found = sorted(concepts_of(clause))
-        tokens.extend(
-            f"p_{one}_{other}" for n, one in enumerate(found) for other in found[n + 1 :]
-        )
+        tokens.extend(f"p_{one}_{other}" for n, one in enumerate(found) for other in found[n + 1 :])
     for name, pattern in (
         ("foreign", lexicon.foreign),
         ("trouble", lexicon.trouble),
@@ -105,7 +114,7 @@ def vectoriser() -> FeatureUnion:
                     preprocessor=masked, analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True
                 ),
             ),
-            ("concepts", TfidfVectorizer(analyzer=concept_tokens, sublinear_tf=True)),
+            ("concepts", TfidfVectorizer(analyzer=cast("Any", concept_tokens), sublinear_tf=True)),
         ],
         transformer_weights={"words": 0.6, "letters": 0.6, "concepts": 1.4},
     )

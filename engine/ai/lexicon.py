@@ -79,5 +79,10 @@ def shipped_negatives() -> tuple[str, ...]:
     return tuple(raw["phrases"])
 
 
+def shipped_data() -> dict[str, str]:
+    """Return the shipped data by file, for the model's digest."""
+    return {path.name: path.read_text("utf-8") for path in sorted(DATA.glob("*.yaml"))}
+
+
 def _joined(patterns: Sequence[str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from engine.ai import doubts
 from engine.ai.calibration import Curve, learn_curve
 from engine.ai.cues import Cues, learn_cues
-from engine.ai.lexicon import shipped_lexicon, shipped_negatives
+from engine.ai.lexicon import shipped_data, shipped_negatives
 from engine.ai.model import NONE, Scored, TextModel, fingerprint
 from engine.ai.parameters import end_in, groups_in, read_date
 from engine.ai.people import people_in, speaks_of_self
@@ -79,7 +79,7 @@ class LocalClassifier:
                 everything,
                 [[form.id, dict(form.variables), form.subject] for _, form in self._forms.values()],
                 [[dict(route.route), route.phrases] for route in training.routes],
-                [[p.pattern for p in shipped_lexicon().concepts.values()]],
+                shipped_data(),
             ]
         )
 
@@ -98,7 +98,7 @@ class LocalClassifier:
         )
 
     def _calibrated(self, phrases: Mapping[str, Sequence[str]], seed: int) -> Curve:
-        """Return the curve of out-of-fold decisions with which the cues agreed."""
+        """Return the curve of those out-of-fold decisions that no doubt would have stopped."""
         pairs = sorted({(name, text) for name, texts in phrases.items() for text in texts})
         labels = [name for name, _ in pairs]
         least = min(labels.count(name) for name in phrases)
@@ -116,7 +116,7 @@ class LocalClassifier:
                 asked, model.score([text for _, text in asked]), strict=True
             ):
                 best, probability = scored.best()
-                if self._cues.agree(best, text) and not doubts.wording(text):
+                if self._doubt(best, text, scored) is None:
                     decisions.append((probability, best == name))
         return learn_curve(decisions)
 
@@ -129,7 +129,11 @@ class LocalClassifier:
         answer.candidate, score = scored.best()
         answer.confidence = self._confidence(answer.candidate, body, score)
         answer.evidence = evidence_of(body, self._cues.concepts_for(answer.candidate))
-        doubt = self._doubt(answer, scored)
+        doubt = self._doubt(answer.candidate, body, scored)
+        if doubt is None and answer.confidence < self._threshold:
+            because = f"Confidence {answer.confidence:.2f} is below {self._threshold:.2f}"
+            doubt = AbstainReason.LOW_CONFIDENCE, because
+        doubt = doubt or self._extract(answer, self._actions[answer.candidate])
         answer.fields = self._router.fields(
             body, "" if doubt else answer.candidate, answer.confidence
         )
@@ -144,31 +148,24 @@ class LocalClassifier:
             calibrated if self._cues.agree(candidate, text) else min(calibrated, score, 0.5), 4
         )
 
-    def _doubt(self, answer: _Answer, scored: Scored) -> tuple[AbstainReason, str] | None:
+    def _doubt(self, candidate: str, text: str, scored: Scored) -> tuple[AbstainReason, str] | None:
         """Return the first reason not to act on a text, None when there is none."""
-        action = self._actions[answer.candidate]
+        doubt = doubts.wording(text)
+        if doubt is not None:
+            return doubt
         likeliest = max(scored.probabilities, key=lambda name: scored.probabilities[name])
         if likeliest == NONE:
             return AbstainReason.LOW_CONFIDENCE, "It looks like none of the actions"
-        doubt = doubts.wording(answer.text) or doubts.matter(
-            answer.text, answer.candidate, self._cues
-        )
+        doubt = doubts.matter(text, candidate, self._cues)
         if doubt is not None:
             return doubt
-        if not self._cues.agree(answer.candidate, answer.text):
-            because = f"Its words do not speak for {answer.candidate}"
-            return AbstainReason.LOW_CONFIDENCE, because
+        if not self._cues.agree(candidate, text):
+            return AbstainReason.LOW_CONFIDENCE, f"Its words do not speak for {candidate}"
         if scored.is_novel:
-            because = f"It is unlike every phrase of {answer.candidate}"
-            return AbstainReason.NOVEL, because
-        if answer.confidence < self._threshold:
-            because = f"Confidence {answer.confidence:.2f} is below {self._threshold:.2f}"
-            return AbstainReason.LOW_CONFIDENCE, because
-        return self._extract(answer, action)
+            return AbstainReason.NOVEL, f"It is unlike every phrase of {candidate}"
+        return None
 
-    def _extract(
-        self, answer: _Answer, action: ActionExamples
-    ) -> tuple[AbstainReason, str] | None:
+    def _extract(self, answer: _Answer, action: ActionExamples) -> tuple[AbstainReason, str] | None:
         """Fill in subject and parameters, or return why they are not one clear request."""
         people = people_in(answer.text)
         if len(people) > 1:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class TextModel:
             LinearSVC(C=1.0, class_weight="balanced", random_state=seed),
             method="sigmoid",
             cv=folds,
-            ensemble=False,
+            ensemble=cast("Any", False),
         )
         self._classifier.fit(matrix, labels)
         self._matrix: Any = matrix
@@ -97,12 +97,10 @@ class TextModel:
         if not texts:
             return ()
         matrix = normalize(self._features.transform(texts))
-        names = [str(name) for name in self._classifier.classes_]
+        names = [str(name) for name in cast("Any", self._classifier.classes_)]
         answers: list[Scored] = []
         for number, row in enumerate(self._classifier.predict_proba(matrix)):
-            probabilities = {
-                name: round(float(p), 6) for name, p in zip(names, row, strict=True)
-            }
+            probabilities = {name: round(float(p), 6) for name, p in zip(names, row, strict=True)}
             best, _ = Scored(probabilities=probabilities, similarity=0, usual=0).best()
             rows = self._rows[best]
             nearest = _nearest((matrix[number] @ self._matrix[rows].T).toarray(), len(rows))

@@ -24,14 +24,7 @@ _AFTER_WORD = re.compile(
     re.IGNORECASE,
 )
 _NOT_A_NAME = frozenset(
-    (
-        "and or of for to in on at by with from until till bis und oder von für zu zum zur in im aus"
-        " auf an mit please bitte is are was has have had should can could will would ist sind war"
-        " hat haben soll sollte kann wird wurde nicht not mehr hinzu hinzufügen aufnehmen entfernen"
-        " heraus raus ein eintragen austragen membership memberships member members rights access"
-        " policy removal cleanup wanted needed gebraucht nötig member werden anlegen umbenennen"
-        " gewünscht cleanup add remove that which who where because since as so"
-    ).split()
+    ["and", "or", "of", "for", "to", "in", "on", "at", "by", "with", "from", "until", "till", "bis", "und", "oder", "von", "für", "zu", "zum", "zur", "im", "aus", "auf", "an", "mit", "please", "bitte", "is", "are", "was", "has", "have", "had", "should", "can", "could", "will", "would", "ist", "sind", "war", "hat", "haben", "soll", "sollte", "kann", "wird", "wurde", "nicht", "not", "mehr", "hinzu", "hinzufügen", "aufnehmen", "entfernen", "heraus", "raus", "ein", "eintragen", "austragen", "membership", "memberships", "member", "members", "rights", "access", "policy", "removal", "cleanup", "wanted", "needed", "gebraucht", "nötig", "werden", "anlegen", "umbenennen", "gewünscht", "add", "remove", "that", "which", "who", "where", "because", "since", "as", "so"]
 )
 
 _MONTHS: Mapping[str, int] = {
@@ -56,13 +49,15 @@ _MONTHS: Mapping[str, int] = {
     for name in names.split()
 }
 _UNTIL = re.compile(
-    r"\b(?:until|till|through|ending|ends on|expires on|up to and including|bis(?: zum| einschließlich)?"
-    r"|befristet (?:bis|auf)|endet am)\s+(?:the |zum |den |am |end of |ende )?",
+    r"\b(?:until|till|through|ending|ends on|expires on|up to and including"
+    r"|bis(?: zum| einschließlich)?|befristet (?:bis|auf)|endet am)\s+(?:the |zum |den |am |end of |ende )?",
     re.IGNORECASE,
 )
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})\b")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
-_DAY_MONTH = re.compile(r"(\d{1,2})(?:\.|st|nd|rd|th)?\s+(?:of )?([A-Za-zäöü]{3,9})\.?,?\s+(\d{4})\b")
+_DAY_MONTH = re.compile(
+    r"(\d{1,2})(?:\.|st|nd|rd|th)?\s+(?:of )?([A-Za-zäöü]{3,9})\.?,?\s+(\d{4})\b"
+)
 _MONTH_DAY = re.compile(r"([A-Za-z]{3,9})\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b")
 _WORDS = re.compile(r"[^\n.!?;,]{1,30}")
 _LONGEST = 60

@@ -15,23 +15,33 @@ from engine.ai.lexicon import DATA, lowered, shipped_negatives
 
 _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _LOGIN = re.compile(r"(?<![\w@.-])[a-z]{2,}\.[a-z][a-z-]+(?![\w@.-]*@)(?!\.\w)\b")
-_NAME = r"[A-ZÄÖÜÀ-Þ][a-zß-ÿ'’]+(?:-[A-ZÄÖÜÀ-Þ][a-zß-ÿ'’]+)?"
+_APOSTROPHES = "'\u2019"
+_LOWER = rf"[a-zß-ÿ{_APOSTROPHES}]"
+_NAME = rf"[A-ZÄÖÜÀ-Þ]{_LOWER}+(?:-[A-ZÄÖÜÀ-Þ]{_LOWER}+)?"
 _PAIR = re.compile(rf"(?=\b({_NAME}) ((?:(?:von|van|de|der|zu|di|al|el) )?{_NAME})\b)")
 _TITLED = re.compile(rf"\b(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.?) ((?:{_NAME} )?{_NAME})\b")
 _AFTER_VERB = re.compile(
     r"\b(?:[Aa]dd|[Rr]emove|[Tt]ake|[Pp]ut|[Gg]ive|[Gg]rant|[Ee]nrol|[Dd]isable|[Dd]eactivate"
-    r"|[Ss]uspend|[Uu]nlock|[Ff]ügt?|[Ff]ügen|[Nn]ehmt|[Nn]immt?|[Nn]ehmen|[Ee]ntfernt?|[Ee]ntfernen"
-    r"|[Dd]eaktiviert?|[Ee]ntsperrt?|[Bb]itte|for|für)"
+    r"|[Ss]uspend|[Uu]nlock|[Ff]ügt?|[Ff]ügen|[Nn]ehmt|[Nn]immt?|[Nn]ehmen|[Ee]ntfernt?"
+    r"|[Ee]ntfernen|[Dd]eaktiviert?|[Ee]ntsperrt?|[Bb]itte|for|für)"
     rf" (?:(?:Sie|bitte|please) )*({_NAME})(?= |[.,:;!?]|$)"
 )
 _UNNAMED = re.compile(
     r"\b(?:my|our|his|her|their|the|an?|this|mein\w{0,2}|unser\w{0,2}|seine?\w?|ihr\w{0,2}|eine?\w?"
     r"|de[rnm]|die|des)(?: \w+)? ((?:\w+-)?"
-    r"(?:colleagues?|boss|manager|supervisor|co-?workers?|employees?|interns?|trainees?|contractors?"
-    r"|assistants?|wife|husband|friend|son|daughter|leaver|joiner|predecessor|successor|deputy"
-    r"|director|ceo|cfo|kolleg\w+|chefs?|chefin|vorgesetzt\w+|mitarbeiter\w*|praktikant\w*|azubis?"
-    r"|auszubildend\w+|trainee|dienstleisters?|externe\w*|vorg(?:ä|ae)nger\w*|nachfolger\w*|extern\w*"
+    r"(?:colleagues?|boss|manager|supervisor|co-?workers?|employees?|interns?|trainees?"
+    r"|contractors?|assistants?|wife|husband|friend|son|daughter|leaver|joiner|predecessor"
+    r"|successor|deputy|director|ceo|cfo|clients?|customers?|guests?|vendors?|partner"
+    r"|kund\w+|gast|kolleg\w+|chefs?|chefin|vorgesetzt\w+|mitarbeiter\w*|praktikant\w*|azubis?"
+    r"|auszubildend\w+|dienstleisters?|externe\w*|vorg(?:ä|ae)nger\w*|nachfolger\w*|extern\w*"
     r"|assistent\w*|frau|mann|sohn|tochter|freund\w*|gesch(?:ä|ae)ftsf(?:ü|ue)hrer\w*))\b"
+)
+_OTHERS = re.compile(
+    r"\b(?:for|of|für|von) (?:an? |the |our |der |einen? |unseren? )?(?:\w+ )?(?:clients?|customers?"
+    r"|users|colleagues?|employees?|guests?|vendors?|contractors?|kolleg\w+|kund\w+)\b"
+    r"|\b(?:the|this|that|an?|another|some) (?:\w+ )?(?:user|person)\b(?! (?:account|profile))"
+    r"|(?<!my )\b(?:colleague|user|client|customer|employee)s? (?:can|cannot|can't|has|have|had|is"
+    r"|are|was|forgot|needs?|called|wants?|lost|received|reports?|please)\b"
 )
 _PRONOUN = re.compile(
     r"\b(?:he|him|his|she|hers?|they|them|their|somebody else|someone else|another user)(?:'s|'re)?\b"
@@ -65,7 +75,7 @@ def people_in(text: str) -> tuple[Mentioned, ...]:
     if named:
         return tuple(Mentioned(text=name, is_named=True) for name in named)
     low = lowered(body)
-    for pattern in (_UNNAMED, _PRONOUN):
+    for pattern in (_UNNAMED, _OTHERS, _PRONOUN):
         match = pattern.search(low)
         if match:
             return (Mentioned(text=body[match.start() : match.end()], is_named=False),)
@@ -104,7 +114,7 @@ def is_name(word: str) -> bool:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Return the names without those that only repeat a part of another (`Wolter`, `dan.wolter`)."""
+    """Return the names without those that only repeat a part of another (`Wolter`)."""
     kept: list[str] = []
     for name in sorted(dict.fromkeys(names), key=lambda text: (-len(_parts(text)), -len(text))):
         if not any(_parts(name) <= _parts(other) for other in kept):
@@ -116,7 +126,7 @@ def _parts(name: str) -> frozenset[str]:
     local = lowered(name).partition("@")[0]
     for plain, written in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
         local = local.replace(plain, written)
-    return frozenset(part for part in re.split(r"[.\s_'’]+", local) if part)
+    return frozenset(part for part in re.split(rf"[.\s_{_APOSTROPHES}]+", local) if part)
 
 
 @cache

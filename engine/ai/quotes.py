@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 
+from engine.ai.features import without_names
 from engine.ai.lexicon import Mention, shipped_lexicon
 
 _NEAR = 12
@@ -14,7 +15,7 @@ _BREAK = re.compile(r"[.!?\n]")
 def evidence_of(text: str, concepts: Collection[str]) -> tuple[str, ...]:
     """Return up to three literal quotes for these concepts; the beginning when there are none."""
     merged: list[Mention] = []
-    for mention in shipped_lexicon().mentions(text):
+    for mention in shipped_lexicon().mentions(without_names(text)):
         if mention.concept not in concepts:
             continue
         last = merged[-1] if merged else None
