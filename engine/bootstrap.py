@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -87,7 +87,7 @@ class NoWaker:
 
 
 @contextmanager
-def open_installation(path: Path) -> Iterator[Opened]:
+def open_installation(path: Path) -> Generator[Opened]:
     """Load the configuration and open the store.
 
     Raises:
@@ -105,7 +105,7 @@ def open_installation(path: Path) -> Iterator[Opened]:
 @contextmanager
 def open_daemon(
     path: Path, *, waker: Callable[[str], None] | None = None, tiers: Path | None = None
-) -> Iterator[Daemon]:
+) -> Generator[Daemon]:
     """Load configuration and tier map, and build every adapter; nothing is asked outside yet.
 
     `tiers` names another tier map than the installed one.

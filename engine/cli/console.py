@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -64,7 +64,7 @@ def complain(line: str) -> None:
 
 
 @contextmanager
-def errors_end_the_command() -> Iterator[None]:
+def errors_end_the_command() -> Generator[None]:
     """Turn deliberate errors into their sentence and exit code; a defect shows as it is."""
     try:
         yield

@@ -1,6 +1,6 @@
 """`tiergate tickets`, `show`, `status`: what is in flight, read from the store alone."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +30,7 @@ KeyArgument = Annotated[str, typer.Argument(help="[SYSTEM:]KEY", metavar="KEY")]
 
 
 @contextmanager
-def _reading(config: Path | None) -> Iterator[tuple[UnitOfWork, Clock]]:
+def _reading(config: Path | None) -> Generator[tuple[UnitOfWork, Clock]]:
     with (
         errors_end_the_command(),
         open_installation(config_path(config)) as opened,

@@ -12,6 +12,10 @@ from pathlib import Path
 from engine.errors import TransientError
 
 
+def _drop(_line: str) -> None:
+    """Listen to nothing."""
+
+
 class Child:
     """One process of the demo, in its own session so that Ctrl-C reaches only the demo itself."""
 
@@ -37,7 +41,7 @@ class Child:
                 text=True,
                 bufsize=1,
             )
-        self._on_line = on_line or (lambda _line: None)
+        self._on_line = on_line or _drop
         self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
         self._reader.start()
 
@@ -79,7 +83,7 @@ class FirstLine:
         """Take what to do with the lines after the first."""
         self._arrived = threading.Event()
         self._line = ""
-        self._rest = rest or (lambda _line: None)
+        self._rest = rest or _drop
 
     def __call__(self, line: str) -> None:
         """Take one line."""

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,7 +84,7 @@ def _watch(
 
 
 @contextmanager
-def _sandboxes(folder: Path) -> Iterator[dict[str, Any]]:
+def _sandboxes(folder: Path) -> Generator[dict[str, Any]]:
     first = FirstLine()
     child = Child(
         "the sandboxes",
@@ -100,7 +100,7 @@ def _sandboxes(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _daemon(folder: Path, config: Path) -> Iterator[Child]:
+def _daemon(folder: Path, config: Path) -> Generator[Child]:
     ready = ReadySocket(folder / "ready")
     child = Child(
         "the daemon",

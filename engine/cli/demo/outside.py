@@ -90,7 +90,8 @@ class Directory:
             with ldap3.Connection(
                 ldap3.Server(self._url), *self._login, auto_bind=True, raise_exceptions=True
             ) as connection:
-                connection.modify(target, {"member": [(ldap3.MODIFY_DELETE, [member])]})
+                untyped: Any = connection
+                untyped.modify(target, {"member": [(ldap3.MODIFY_DELETE, [member])]})
         except LDAPException as error:
             raise TransientError(f"the directory at {self._url}: {type(error).__name__}") from error
 
