@@ -4,6 +4,7 @@ In a service project a comment is public unless a property says otherwise, so ev
 after it was written; one that turns out public is taken back at once.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from connectors.jira.values import TEXT_MOST, Payload, instant, listing, mapping
 from engine.domain.refs import Account
 from engine.errors import DoesNotFitError, MissingRightError, OutcomeUnknownError
 
+HOLD = re.compile(r"^\s*tiergate:\s*(hold|release)\b", re.IGNORECASE | re.MULTILINE)
 _INTERNAL = "sd.public.comment"
 _MARKER = "tiergate.marker"
 
@@ -83,6 +85,36 @@ class Notes:
         """Return the marker of a comment on a site that does not expand properties."""
         found = self._client.find(f"comment/{comment_id}/properties/{_MARKER}")
         return "" if found is None else _marker(mapping(found, "property").get("value"))
+
+    def spoken(
+        self, issue_id: str, words: re.Pattern[str]
+    ) -> Iterator[tuple[Comment, re.Match[str]]]:
+        """Yield the internal notes of other people that hold these words, oldest first.
+
+        A note that somebody else changed afterwards has no certain author, and one that customers
+        can read may be theirs: neither counts.
+        """
+        me = self._client.me()
+        is_hidden: Callable[[str], bool] | None = None
+        for one in self.all(issue_id):
+            said = words.search(one.body)
+            if said is None or one.written_by is None or one.written_by.identity == me.identity:
+                continue
+            if one.is_internal is not True and is_hidden is None:
+                is_hidden = self.hidden(issue_id)
+            if one.is_internal is True or (is_hidden is not None and is_hidden(one.id)):
+                yield one, said
+
+    def is_held(self, issue_id: str, reporter: Account | None) -> bool:
+        """Whether the last word of an agent on holding is hold; who asks has no say in it."""
+        words = [
+            said[1].lower()
+            for one, said in self.spoken(issue_id, HOLD)
+            if reporter is None
+            or one.written_by is None
+            or one.written_by.identity != reporter.identity
+        ]
+        return bool(words) and words[-1] == "hold"
 
     def add(self, issue_id: str, text: str, *, marker: str, is_public: bool) -> None:
         """Add a comment once.

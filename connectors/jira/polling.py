@@ -23,6 +23,7 @@ from engine.ports.paging import Cursor
 
 _SHOWN_AGAIN = 20
 _TOKENS_KEPT = 40
+_KNOWN_MOST = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class _Place:
 
     `born` is the least time of creation, which outlives the sweeps: what was there before the
     first start is not ours, also when somebody touches it later. `newest` is the newest update
-    seen in this sweep. Both in epoch milliseconds.
+    seen in this sweep. Both in epoch milliseconds. `known` are the records shown lately, each as
+    id and time of update, so that the overlap does not show every record again and again.
     """
 
     born: int = 0
@@ -40,13 +42,14 @@ class _Place:
     start: int = 0
     last: str = ""
     newest: int = 0
-    count: int = 0
+    known: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Return it for the cursor."""
         held = {
             "born": self.born, "token": self.token, "seen": list(self.seen),
-            "start": self.start, "last": self.last, "newest": self.newest, "count": self.count,
+            "start": self.start, "last": self.last, "newest": self.newest,
+            "known": list(self.known),
         }  # fmt: skip
         return json.dumps(held, separators=(",", ":"))
 
@@ -62,7 +65,7 @@ def _place(text: str) -> _Place:
         start=held["start"],
         last=held["last"],
         newest=held["newest"],
-        count=held["count"],
+        known=tuple(held["known"]),
     )
 
 
@@ -133,15 +136,28 @@ class Poller:
             )
             return Swept(issues=(), cursor=restarted, is_last=False, server_now=now)
         newest = max([place.newest, *(epoch_ms(one.updated_at) for one in issues)])
-        following = replace(following, newest=newest, count=place.count + len(beans))
+        fresh = tuple(one for one in issues if _known(one) not in place.known)
+        known = (*place.known, *map(_known, fresh))
         if not is_last:
-            onward = replace(cursor, opaque=following.text())
-            return Swept(issues=issues, cursor=onward, is_last=False, server_now=now, broken=broken)
-        reached = datetime.fromtimestamp(newest / 1000, tz=UTC) if newest else cursor.at
-        last_id = issues[-1].id if issues else cursor.id
-        between = _Place(born=place.born).text() if place.born else ""
-        done = Cursor(at=max(cursor.at, reached), id=last_id, opaque=between)
-        return Swept(issues=issues, cursor=done, is_last=True, server_now=now, broken=broken)
+            onward = replace(following, newest=newest, known=known[-_KNOWN_MOST:])
+            ahead = replace(cursor, opaque=onward.text())
+            return Swept(issues=fresh, cursor=ahead, is_last=False, server_now=now, broken=broken)
+        done = self._done(cursor, _Place(born=place.born, newest=newest, known=known))
+        return Swept(issues=fresh, cursor=done, is_last=True, server_now=now, broken=broken)
+
+    def _done(self, cursor: Cursor, place: _Place) -> Cursor:
+        """Return the cursor between this sweep and the next.
+
+        It moves on with the records seen, and on a quiet site with the clock; never so far that a
+        record which the index shows late, by no more than the overlap, would be behind it.
+        """
+        reached = datetime.fromtimestamp(place.newest / 1000, tz=UTC)
+        begun = cursor.at if cursor.horizon is None else cursor.horizon
+        at = max(cursor.at, reached, begun - self._overlap)
+        since = epoch_ms(at - self._overlap)
+        known = [one for one in place.known if int(one.partition("@")[2]) >= since]
+        between = _Place(born=place.born, known=tuple(known[-_KNOWN_MOST:]))
+        return Cursor(at=at, opaque=between.text())
 
     # --- Cloud
 
@@ -207,6 +223,10 @@ def _asked(sweep: Sweep) -> Mapping[str, object]:
     if sweep.properties:
         asked["properties"] = sweep.properties
     return asked
+
+
+def _known(one: Found) -> str:
+    return f"{one.id}@{epoch_ms(one.updated_at)}"
 
 
 def _token(bean: Payload) -> str:

@@ -16,6 +16,7 @@ from connectors.jira.mapping import (
     native_approval,
 )
 from connectors.jira.moves import status_of
+from connectors.jira.notes import HOLD, Notes
 from connectors.jira.settings import FieldTarget, JiraSettings
 from connectors.jira.site import APPROVALS, REQUEST_TYPE, NativeField, Site
 from connectors.jira.transport import RefusedError
@@ -27,7 +28,7 @@ from engine.errors import InvalidAnswerError, MissingRightError, RecordNotFoundE
 CHANNEL = "request.channel.type"
 _BASE = (
     "summary", "description", "status", "issuetype", "project", "priority", "labels", "reporter",
-    "creator", "assignee", "created", "updated", "security", "duedate", "resolution",
+    "creator", "assignee", "created", "updated", "security", "duedate", "resolution", "comment",
 )  # fmt: skip
 _NOT_VARIABLES = frozenset({"summary", "description", "priority", "labels", "attachment"})
 _HISTORY_PAGE = 100
@@ -69,6 +70,7 @@ class Records:
     def __init__(self, client: JiraClient, site: Site, settings: JiraSettings) -> None:
         """Keep what is needed; no I/O."""
         self._client = client
+        self._notes = Notes(client, site)
         self._site = site
         self._settings = settings
         self._states = NameMap("ticket.status", TICKET_STATES, settings.statuses)
@@ -219,12 +221,24 @@ class Records:
             fields=triage,
             edited=self._edited(history),
             native_approval=self._approval(one, is_fresh=is_fresh, is_request=chosen is not None),
-            is_held=self._settings.hold_label.casefold() in labels,
+            is_held=self._settings.hold_label.casefold() in labels or self._is_held(one),
             is_major_incident=bool(labels & _folded(self._settings.major_labels)),
             is_security=bool(labels & _folded(self._settings.security_labels))
             or fields.get("security") is not None,
             updated_by=_last_author(history),
         )
+
+    def _is_held(self, one: Found) -> bool:
+        """Whether an agent's internal note says hold, and no later one says release.
+
+        The comments shown with the issue only tell whether it is worth a closer look.
+        """
+        shown = mapping(one.fields.get("comment") or {}, "comment")
+        bodies = [text_of(note.get("body")) for note in listing(shown.get("comments") or [], "c")]
+        is_cut = len(bodies) < int(shown.get("total") or 0)
+        if not is_cut and not any(HOLD.search(body) for body in bodies):
+            return False
+        return self._notes.is_held(one.id, self._client.account(one.fields.get("reporter")))
 
     def _subject(self, fields: Payload) -> Account | None:
         if not self._settings.subject_field:
@@ -329,9 +343,8 @@ def field_text(fields: Payload, native: NativeField, target: FieldTarget) -> str
     if not target.prefix:
         return text_of(value)
     held = [text_of(label) for label in value or ()]
-    return next(
-        (one.removeprefix(target.prefix) for one in held if one.startswith(target.prefix)), ""
-    )
+    ours = (one for one in held if one.startswith(target.prefix))
+    return next((target.value(one) for one in ours), "")
 
 
 def _channel_of(value: object) -> str:

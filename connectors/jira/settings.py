@@ -93,11 +93,22 @@ class FieldTarget(BaseModel, extra="forbid", frozen=True):
     """Which field of the site holds one of our triage fields.
 
     `field` is a name or an id. With `labels`, `prefix` marks which label is meant, and a change
-    swaps that one label only.
+    swaps that one label only; `values` are then the only ones that exist, where the site itself
+    cannot say (a label holds no blank: `Service Desk` becomes `Service-Desk`).
     """
 
     field: str
     prefix: str = ""
+    values: tuple[str, ...] = ()
+
+    def label(self, text: str) -> str:
+        """Return the label that stands for a value."""
+        return self.prefix + "-".join(text.split())
+
+    def value(self, label: str) -> str:
+        """Return the value that a label stands for."""
+        known = {self.label(one).casefold(): one for one in self.values}
+        return known.get(label.casefold(), label.removeprefix(self.prefix))
 
     @model_validator(mode="after")
     def _labels_need_a_prefix(self) -> Self:

@@ -1,7 +1,7 @@
 """TicketDesk on Jira: service desk requests and plain issues, Cloud and Data Center."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from connectors.jira.client import JiraClient
@@ -14,7 +14,13 @@ from connectors.jira.moves import Moves
 from connectors.jira.notes import Notes
 from connectors.jira.polling import Poller, Sweep, starting_at
 from connectors.jira.records import CHANNEL, Found, Records, field_text
-from connectors.jira.settings import FIRST_START, JiraSettings, TicketSource, source_name
+from connectors.jira.settings import (
+    FIRST_START,
+    FieldTarget,
+    JiraSettings,
+    TicketSource,
+    source_name,
+)
 from connectors.jira.site import Site, native_value
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import quoted, text_of
@@ -27,7 +33,6 @@ from engine.errors import (
     ConfigurationError,
     InvalidAnswerError,
     MissingRightError,
-    PermanentError,
     RecordNotFoundError,
     TransientError,
     UnmappedValueError,
@@ -161,24 +166,32 @@ class JiraTicketDesk:
             target = self._settings.fields.get(part)
             if target is None or not self._may_write(part, ticket, fresh):
                 continue
+            if target.values and text.casefold() not in {one.casefold() for one in target.values}:
+                raise UnmappedValueError(str(part), text)
             native = self._records.native(target)
             written[part] = text
             if fresh.fields.get(part, "") == text:
                 continue
             if target.prefix:
-                labels += _swapped(now, native.id, target.prefix, text)
+                labels += _swapped(now, native.id, target, text)
             else:
                 body[native.id] = native_value(native, text, is_cloud=self._client.is_cloud)
         if body or labels:
             update = {"labels": labels} if labels else {}
-            self._client.write(
-                "PUT",
-                f"issue/{ticket.ref.id}",
-                {"fields": body, "update": update},
-                is_repeatable=True,
-            )
+            self._edit(ticket.ref, {"fields": body, "update": update}, written)
             self._require_written(ticket.ref, written)
         return written
+
+    def _edit(
+        self, ref: TicketRef, body: Mapping[str, object], values: Mapping[TicketField, str]
+    ) -> None:
+        try:
+            self._client.write("PUT", f"issue/{ref.id}", body, is_repeatable=True)
+        except RefusedError as refused:
+            for part, text in values.items():
+                if self._records.native(self._settings.fields[part]).id in refused.fields:
+                    raise UnmappedValueError(str(part), text) from None
+            raise
 
     def _may_write(self, part: TicketField, seen: Ticket, fresh: Ticket) -> bool:
         if part in fresh.edited or part in seen.edited:
@@ -192,7 +205,7 @@ class JiraTicketDesk:
         for part, text in written.items():
             target = self._settings.fields[part]
             held = field_text(fields, self._records.native(target), target)
-            if held.casefold() != text.casefold():
+            if target.label(held).casefold() != target.label(text).casefold():
                 raise TransientError(f"{ref}: {part} was written and reads {held!r}")
 
     def add_work_note(self, ref: TicketRef, text: str, *, marker: str) -> None:
@@ -239,31 +252,22 @@ class JiraTicketDesk:
 
     def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
         """Ask the desk on the ticket by an internal note; agents answer by a note of their own."""
-        if plan.code not in text:
-            raise PermanentError(f"{ref}: the question to the desk does not name the plan's code")
-        self._notes.add(ref.id, text, marker=marker, is_public=False)
+        answer = f"Answer by an internal note: tiergate: accept {plan.code}"
+        whole = text if plan.code in text else f"{text}\n{answer}"
+        self._notes.add(ref.id, whole, marker=marker, is_public=False)
 
     def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return agents' answers since then, oldest first, from internal notes.
-
-        A note that somebody else changed afterwards has no certain author, and one that customers
-        can read may be theirs: neither counts.
-        """
-        me = self._client.me()
-        is_hidden: Callable[[str], bool] | None = None
-        found: list[DeskAnswer] = []
-        for one in self._notes.all(ref.id):
-            author = one.written_by
-            said = _ANSWER.search(one.body)
-            if said is None or author is None or author.identity == me.identity or one.at < since:
-                continue
-            if one.is_internal is not True and is_hidden is None:
-                is_hidden = self._notes.hidden(ref.id)
-            if one.is_internal is True or (is_hidden is not None and is_hidden(one.id)):
-                answer = said[1].lower().replace(" ", "_")
-                code = (said[2] or "").lower()
-                found.append(DeskAnswer(by=author, answer=answer, code=code, at=one.at))
-        return tuple(found)
+        """Return agents' answers since then, oldest first, from their internal notes."""
+        return tuple(
+            DeskAnswer(
+                by=one.written_by,
+                answer=said[1].lower().replace(" ", "_"),
+                code=(said[2] or "").lower(),
+                at=one.at,
+            )
+            for one, said in self._notes.spoken(ref.id, _ANSWER)
+            if one.written_by is not None and one.at >= since
+        )
 
     # --- ourselves
 
@@ -301,12 +305,10 @@ def _filter(source: TicketSource) -> str:
     return " AND ".join(f"({part})" for part in parts if part)
 
 
-def _swapped(now: Found, field: str, prefix: str, text: str) -> list[dict[str, str]]:
+def _swapped(now: Found, field: str, target: FieldTarget, text: str) -> list[dict[str, str]]:
     """Return the edits that put one label in the place of the one with the same prefix."""
-    if any(character.isspace() for character in text):
-        raise InvalidAnswerError(f"label {prefix}{text}: a label holds no blank")
     held = [text_of(label) for label in now.fields.get(field) or ()]
     return [
-        *({"remove": label} for label in held if label.startswith(prefix)),
-        {"add": f"{prefix}{text}"},
+        *({"remove": label} for label in held if label.startswith(target.prefix)),
+        {"add": target.label(text)},
     ]

@@ -112,6 +112,7 @@ class JiraHarness:
                     "assignment_group": {
                         "field": "labels",
                         "prefix": _PREFIX[TicketField.ASSIGNMENT_GROUP],
+                        "values": [group.name for group in self._organisation.itsm_groups],
                     },
                 },
                 "unset": {"priority": ["Medium"]},
@@ -359,6 +360,11 @@ class JiraHarness:
     # --- failures
     @contextlib.contextmanager
     def fault(self, fault: Fault, *, times: int | None = None) -> Generator[None]:
+        if fault is Fault.ANONYMOUS and self._flavour == "cloud":
+            # An API token that ran out: endpoints open to anybody still answer 200.
+            with self._password("another"):
+                yield
+            return
         rules = [
             self._sandbox.faults.add({**rule, "user": _DAEMON, "next_n": times})
             for rule in _RULES[fault]
@@ -368,6 +374,18 @@ class JiraHarness:
         finally:
             for rule in rules:
                 self._sandbox.faults.remove(rule.id)
+
+    @contextlib.contextmanager
+    def _password(self, password: str) -> Generator[None]:
+        store = self._sandbox.site.store
+        change = "UPDATE account SET password=? WHERE name=?"
+        with store.transaction():
+            store.run(change, password, _DAEMON)
+        try:
+            yield
+        finally:
+            with store.transaction():
+                store.run(change, f"{_DAEMON}-pw", _DAEMON)
 
 
 @contextlib.contextmanager
