@@ -25,6 +25,7 @@ NONE = ""
 _FOLDS = 5
 _NEIGHBOURS = 3
 _MATTERS = 2
+_ONE_MODEL: Any = False  # scikit-learn: a bool or "auto", which its own annotation leaves out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class TextModel:
             LinearSVC(C=1.0, class_weight="balanced", random_state=seed),
             method="sigmoid",
             cv=folds,
-            ensemble=cast("Any", False),
+            ensemble=_ONE_MODEL,
         )
         self._classifier.fit(matrix, labels)
         self._matrix: Any = matrix

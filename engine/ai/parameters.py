@@ -6,7 +6,7 @@ from datetime import date
 
 from engine.ai.features import group_names
 from engine.ai.lexicon import lowered
-from engine.ai.people import is_name
+from engine.ai.people import after_group, is_name
 from engine.domain.action import ParameterKind
 from engine.domain.classification import Guess
 
@@ -23,10 +23,6 @@ _AFTER_WORD = re.compile(
     r"([A-Za-zÄÖÜäöü][\w.]{2,})",
     re.IGNORECASE,
 )
-_NOT_A_NAME = frozenset(
-    ["and", "or", "of", "for", "to", "in", "on", "at", "by", "with", "from", "until", "till", "bis", "und", "oder", "von", "für", "zu", "zum", "zur", "im", "aus", "auf", "an", "mit", "please", "bitte", "is", "are", "was", "has", "have", "had", "should", "can", "could", "will", "would", "ist", "sind", "war", "hat", "haben", "soll", "sollte", "kann", "wird", "wurde", "nicht", "not", "mehr", "hinzu", "hinzufügen", "aufnehmen", "entfernen", "heraus", "raus", "ein", "eintragen", "austragen", "membership", "memberships", "member", "members", "rights", "access", "policy", "removal", "cleanup", "wanted", "needed", "gebraucht", "nötig", "werden", "anlegen", "umbenennen", "gewünscht", "add", "remove", "that", "which", "who", "where", "because", "since", "as", "so"]
-)
-
 _MONTHS: Mapping[str, int] = {
     name: number
     for number, names in enumerate(
@@ -50,7 +46,8 @@ _MONTHS: Mapping[str, int] = {
 }
 _UNTIL = re.compile(
     r"\b(?:until|till|through|ending|ends on|expires on|up to and including"
-    r"|bis(?: zum| einschließlich)?|befristet (?:bis|auf)|endet am)\s+(?:the |zum |den |am |end of |ende )?",
+    r"|bis(?: zum| einschließlich)?|befristet (?:bis|auf)|endet am)\s+"
+    r"(?:the |zum |den |am |end of |ende )?",
     re.IGNORECASE,
 )
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})\b")
@@ -78,7 +75,7 @@ def groups_in(text: str) -> tuple[Guess, ...]:
         note(match.group(), _SURE)
     if not found:
         for match in _AFTER_WORD.finditer(text):
-            if lowered(match[1]) not in _NOT_A_NAME and is_name(match[1]):
+            if lowered(match[1]) not in after_group() and is_name(match[1]):
                 note(match[1], _LIKELY)
     return tuple(found.values())
 

@@ -11,7 +11,7 @@ from functools import cache
 
 from ruamel.yaml import YAML
 
-from engine.ai.lexicon import DATA, lowered, shipped_negatives
+from engine.ai.lexicon import DATA, lowered, shipped_lexicon, shipped_negatives
 
 _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _LOGIN = re.compile(r"(?<![\w@.-])[a-z]{2,}\.[a-z][a-z-]+(?![\w@.-]*@)(?!\.\w)\b")
@@ -27,8 +27,8 @@ _AFTER_VERB = re.compile(
     rf" (?:(?:Sie|bitte|please) )*({_NAME})(?= |[.,:;!?]|$)"
 )
 _UNNAMED = re.compile(
-    r"\b(?:my|our|his|her|their|the|an?|this|mein\w{0,2}|unser\w{0,2}|seine?\w?|ihr\w{0,2}|eine?\w?"
-    r"|de[rnm]|die|des)(?: \w+)? ((?:\w+-)?"
+    r"\b(?:my|our|his|her|their|the|an?|this|mein\w{0,2}|unser\w{0,2}|seine?\w?|ihr\w{0,2}"
+    r"|eine?\w?|de[rnm]|die|des)(?: \w+)? ((?:\w+-)?"
     r"(?:colleagues?|boss|manager|supervisor|co-?workers?|employees?|interns?|trainees?"
     r"|contractors?|assistants?|wife|husband|friend|son|daughter|leaver|joiner|predecessor"
     r"|successor|deputy|director|ceo|cfo|clients?|customers?|guests?|vendors?|partner"
@@ -37,14 +37,15 @@ _UNNAMED = re.compile(
     r"|assistent\w*|frau|mann|sohn|tochter|freund\w*|gesch(?:ä|ae)ftsf(?:ü|ue)hrer\w*))\b"
 )
 _OTHERS = re.compile(
-    r"\b(?:for|of|für|von) (?:an? |the |our |der |einen? |unseren? )?(?:\w+ )?(?:clients?|customers?"
-    r"|users|colleagues?|employees?|guests?|vendors?|contractors?|kolleg\w+|kund\w+)\b"
+    r"\b(?:for|of|für|von) (?:an? |the |our |der |einen? |unseren? )?(?:\w+ )?"
+    r"(?:clients?|customers?|users|colleagues?|employees?|guests?|vendors?|contractors?"
+    r"|kolleg\w+|kund\w+)\b"
     r"|\b(?:the|this|that|an?|another|some) (?:\w+ )?(?:user|person)\b(?! (?:account|profile))"
     r"|(?<!my )\b(?:colleague|user|client|customer|employee)s? (?:can|cannot|can't|has|have|had|is"
     r"|are|was|forgot|needs?|called|wants?|lost|received|reports?|please)\b"
 )
 _PRONOUN = re.compile(
-    r"\b(?:he|him|his|she|hers?|they|them|their|somebody else|someone else|another user)(?:'s|'re)?\b"
+    r"\b(?:he|him|his|she|hers?|they|them|their|somebody else|someone else)(?:'s|'re)?\b"
     r"|\b(?:er|ihm|ihn|seine[mnrs]?|sein (?:konto|account|benutzer\w*|kennwort|passwort|zugang)"
     r"|(?:jemand|wen) anders?|jemanden anders?)\b"
 )
@@ -52,12 +53,14 @@ _SELF = re.compile(
     r"\b(?:i|me|my|mine|myself|ich|mich|mir|mein(?:e|en|em|er|es)?)\b|\bi'(?:m|ve|d|ll)\b"
 )
 _SIGNATURE = re.compile(
-    r"(?:^|\n)\s*(?:(?:best|kind|many|warm)\s+)?(?:regards|cheers|sincerely|thanks|thank you|best)\b"
-    r"[ ,.!]*(?:\n|$)[\s\S]*$"
+    r"(?:^|\n)\s*(?:(?:best|kind|many|warm)\s+)?"
+    r"(?:regards|cheers|sincerely|thanks|thank you|best)\b[ ,.!]*(?:\n|$)[\s\S]*$"
     r"|(?:^|\n)\s*(?:(?:viele|beste|liebe|mit freundlichen|freundliche|sch(?:ö|oe)ne)\s+)?"
     r"(?:gr(?:ü|ue)(?:ß|ss)en?|gru(?:ß|ss)|mfg|vg|lg|danke|vielen dank)\b[ ,.!]*(?:\n|$)[\s\S]*$",
     re.IGNORECASE,
 )
+
+_CLOSING = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class Mentioned:
 
 def people_in(text: str) -> tuple[Mentioned, ...]:
     """Return the distinct people that a text mentions, the requester's own signature left out."""
-    body = _SIGNATURE.sub("", text)
+    body = _without_signature(text)
     named = _distinct(_named(body))
     if named:
         return tuple(Mentioned(text=name, is_named=True) for name in named)
@@ -87,8 +90,16 @@ def speaks_of_self(text: str) -> bool:
     return _SELF.search(lowered(text)) is not None
 
 
+def _without_signature(text: str) -> str:
+    """Return the text without its closing lines, if they hold a name and ask for nothing."""
+    match = _SIGNATURE.search(text)
+    if match is None or len(match.group()) > _CLOSING or shipped_lexicon().found(match.group()):
+        return text
+    return text[: match.start()]
+
+
 def _named(text: str) -> list[str]:
-    _, endings = _words()
+    endings = _words()[1]
     found = [match.group() for match in _MAIL.finditer(text)]
     rest = _MAIL.sub(" ", text)
     found += [
@@ -109,8 +120,7 @@ def _named(text: str) -> list[str]:
 
 def is_name(word: str) -> bool:
     """Whether a capitalised word may be a name: it is no word that tickets are made of."""
-    common, _ = _words()
-    return lowered(word) not in common
+    return lowered(word) not in _words()[0]
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -129,10 +139,19 @@ def _parts(name: str) -> frozenset[str]:
     return frozenset(part for part in re.split(rf"[.\s_{_APOSTROPHES}]+", local) if part)
 
 
+def after_group() -> frozenset[str]:
+    """Return the words that follow "group" without being its name."""
+    return _words()[2]
+
+
 @cache
-def _words() -> tuple[frozenset[str], frozenset[str]]:
+def _words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     raw = YAML(typ="safe", pure=True).load((DATA / "words.yaml").read_text("utf-8"))
     everyday = {
         word for phrase in shipped_negatives() for word in re.findall(r"[\w-]+", lowered(phrase))
     }
-    return frozenset(raw["common"].split()) | everyday, frozenset(raw["endings"].split())
+    return (
+        frozenset(raw["common"].split()) | everyday,
+        frozenset(raw["endings"].split()),
+        frozenset(raw["after_group"].split()),
+    )
