@@ -20,16 +20,19 @@ from engine.domain.decision import Window
 from engine.domain.plan import ChangeDraft, PlanText
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.errors import (
+    DoesNotFitError,
     InvalidAnswerError,
     NotApprovedError,
     PlanChangedError,
     RecordNotFoundError,
+    UnmappedValueError,
 )
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
 from engine.testing.desk import Written, add_once
 
+_LONGEST = 32_000
 _ENDED = frozenset({ChangeState.CLOSED, ChangeState.CANCELLED, ChangeState.REJECTED})
 
 
@@ -49,6 +52,7 @@ class ChangeRecord:
     moved_by: Account | None = None
     is_on_hold: bool = False
     reason: str = ""
+    unmapped: str = ""
     close_code: CloseCode | None = None
     close_notes: str = ""
     version: int = 1
@@ -102,6 +106,9 @@ class MemoryChangeControl:
         found = self.find(draft.correlation_id)
         if found is not None:
             return found
+        for name, text in draft.text.fields().items():
+            if len(text) > _LONGEST:
+                raise DoesNotFitError(f"{name}: {len(text)} characters, {_LONGEST} fit")
         number = next(self._numbers)
         ref = ChangeRef(
             system=self._system,
@@ -145,6 +152,8 @@ class MemoryChangeControl:
     def snapshot(self, ref: ChangeRef) -> ChangeSnapshot:
         """Return everything, as of now."""
         record = self._record(ref)
+        if record.unmapped:
+            raise UnmappedValueError("approval", record.unmapped)
         return ChangeSnapshot(
             ref=ref,
             taken_at=self._clock.now(),
@@ -192,6 +201,8 @@ class MemoryChangeControl:
     def begin(self, ref: ChangeRef, *, at: datetime) -> None:
         """Move the change to Implement."""
         record = self._record(ref)
+        if record.state is ChangeState.IMPLEMENT and record.moved_by == self._account:
+            return
         if record.state is not ChangeState.SCHEDULED or record.is_on_hold:
             raise NotApprovedError(f"{ref}: no way from {record.state} to implement")
         record.actual_start = at
@@ -332,6 +343,8 @@ class MemoryChangeControl:
 
     def _move(self, record: ChangeRecord, to: ChangeState, by: Account) -> None:
         old, record.state = record.state, to
+        if to is ChangeState.CANCELLED:
+            record.chain, record.rollup = ChainState.CANCELLED, ApprovalState.CANCELLED
         record.moved_by = by
         self._remember(record, "state", str(old), str(to), by)
 

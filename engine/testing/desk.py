@@ -9,13 +9,19 @@ from engine.domain.change import FieldEdit
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
 from engine.domain.ticket import NativeApproval, Ticket, TicketField, TicketState
-from engine.errors import RecordNotFoundError
+from engine.errors import RecordNotFoundError, UnmappedValueError
 from engine.ports.clock import Clock
 from engine.ports.desk import DeskAnswer
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
 
 SOURCE = "tickets"
+_ANSWERS = {
+    "accept": "accept",
+    "wrong action": "wrong_action",
+    "wrong person": "wrong_person",
+    "do it myself": "do_it_myself",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,7 @@ class MemoryTicketDesk:
         self.records: dict[str, TicketRecord] = {}
         self.groups: dict[str, list[Account]] = {}
         self.faults: dict[str, str] = {}
+        self.group_names: frozenset[str] | None = None
         self.page_size = page_size
         self.overlap = overlap
         self._system = system
@@ -78,9 +85,10 @@ class MemoryTicketDesk:
         return (SOURCE,)
 
     def first_cursor(self, source: str) -> Cursor:
-        """Return the server's now."""
+        """Return the server's now; nothing made before it is ours, whenever it is edited."""
         del source  # there is but one
-        return Cursor(at=self._clock.now())
+        now = self._clock.now()
+        return Cursor(at=now, opaque=now.isoformat())
 
     def changed_since(self, source: str, cursor: Cursor) -> Page[Ticket]:
         """Return the next page of the sweep, in order of (time, id), hidden rows counted."""
@@ -88,18 +96,20 @@ class MemoryTicketDesk:
         now = self._clock.now()
         horizon = cursor.horizon or now
         start = (cursor.at, cursor.id) if cursor.horizon else (cursor.at - self.overlap, "")
+        floor = datetime.fromisoformat(cursor.opaque)
         found = sorted(
             (record.ticket.updated_at, record.ticket.ref.id, record)
             for record in self.records.values()
             if start < (record.ticket.updated_at, record.ticket.ref.id)
             and record.ticket.updated_at <= horizon
+            and record.ticket.created_at >= floor
         )
         page, rest = found[: self.page_size], found[self.page_size :]
         shown = [record for _, _, record in page if not record.is_hidden]
-        position = Cursor(at=horizon)
+        position = Cursor(at=horizon, opaque=cursor.opaque)
         if rest:
             at, record_id, _ = page[-1]
-            position = Cursor(at=at, id=record_id, horizon=horizon)
+            position = Cursor(at=at, id=record_id, horizon=horizon, opaque=cursor.opaque)
         return Page(
             items=tuple(record.ticket for record in shown if not record.broken),
             cursor=position,
@@ -120,6 +130,9 @@ class MemoryTicketDesk:
     ) -> Mapping[TicketField, str]:
         """Write those values whose field no person has set; return what was written."""
         record = self._record(ticket.ref)
+        group = values.get(TicketField.ASSIGNMENT_GROUP)
+        if group is not None and self.group_names is not None and group not in self.group_names:
+            raise UnmappedValueError("assignment group", group)
         now = record.ticket
         written: dict[TicketField, str] = {}
         for name, value in values.items():
@@ -269,6 +282,21 @@ class MemoryTicketDesk:
         record = self._record(ref)
         record.answers.append(DeskAnswer(by=by, answer=answer, code=code, at=self._clock.now()))
         self._save(record, updated_by=by.id)
+
+    def write_note(self, ref: TicketRef, text: str, *, by: Account) -> None:
+        """Let a person write an internal note; our words in it mean what they mean natively."""
+        record = self._record(ref)
+        record.notes.append(Written(text=text, marker="", by=by.id))
+        self._save(record, updated_by=by.id)
+        command = text.strip().lower().removeprefix("tiergate:").strip()
+        if not text.strip().lower().startswith("tiergate:"):
+            return
+        if command in {"hold", "release"}:
+            self._save(record, is_held=command == "hold")
+        for words, answer in _ANSWERS.items():
+            if command == words or command.startswith(f"{words} "):
+                code = command.removeprefix(words).strip()
+                self.answer(ref, by=by, answer=answer, code=code)
 
     def move(self, ref: TicketRef, to: TicketState, *, by: str) -> None:
         """Let a person move the ticket."""

@@ -65,10 +65,13 @@ def go(world: MemoryWorld, ref: TicketRef) -> None:
     if handling.stage is Stage.AWAITING and handling.change is not None:
         if not any(row.set_by for row in world.change(ref).rows):
             world.approve(ref)
-    elif handling.stage is Stage.AWAITING and handling.plan is not None:
-        if not world.ticket(ref).answers:
-            code = handling.plan.code
-            world.desk.answer(ref, by=world.account("AGT1"), answer="accept", code=code)
+    elif (
+        handling.stage is Stage.AWAITING
+        and handling.plan is not None
+        and not world.ticket(ref).answers
+    ):
+        code = handling.plan.code
+        world.desk.answer(ref, by=world.account("AGT1"), answer="accept", code=code)
     world.clock.advance(timedelta(seconds=30))
 
 
