@@ -24,6 +24,7 @@ from connectors.servicenow.sandbox.http import (
 )
 from connectors.servicenow.sandbox.instance import QUOTA_SECONDS, Instance
 from connectors.servicenow.sandbox.limits import RateLimits
+from connectors.servicenow.sandbox.page import ApprovalsPage
 from connectors.servicenow.sandbox.rules.flow import run_due
 from connectors.servicenow.sandbox.store import QuotaExceededError
 from connectors.servicenow.sandbox.write_faults import NONE
@@ -44,6 +45,7 @@ class Router:
         self._key_users: dict[str, str] = {}
         table, catalog, oauth = TableApi(instance), CatalogApi(instance), OAuthApi(instance)
         self._oauth = oauth
+        self._page = ApprovalsPage(instance)
         self._tiny = TinyUrls()
         self._limits = RateLimits(instance)
         batch, stats = BatchApi(self.dispatch), StatsApi(instance)
@@ -91,6 +93,8 @@ class Router:
     ) -> Reply:
         """Answer one request; whatever was sent, there is an answer in the vendor's form."""
         run_due(self.instance.records)
+        if path == "/approvals":
+            return self._page.handle(method, query, body, headers)
         try:
             with self.instance.store.quota(QUOTA_SECONDS):
                 return self._limited(self.call(method, path, query, headers, body, base))

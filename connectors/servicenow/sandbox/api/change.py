@@ -47,7 +47,7 @@ class ChangeApi:
             ("POST", "(?P<kind>normal|emergency)", self._create),
             ("GET", "standard/template", parts.templates),
             ("GET", f"standard/template/{_ID}", parts.template),
-            ("POST", f"standard/(?P<template>{_ID[6:-1]})", self._create_standard),
+            ("POST", r"standard/(?P<template>[0-9A-Za-z]{32})", self._create_standard),
             ("PATCH", f"standard/{_ID}/risk", self._update),
             ("GET", "model", parts.models),
             ("GET", f"model/{_ID}", parts.model),
