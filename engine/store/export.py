@@ -61,7 +61,11 @@ def verify_export(document: Mapping[str, Any], public: bytes) -> Misfit | None:
     content = {name: value for name, value in document.items() if name != "signature"}
     if document.get("format") != FORMAT or not isinstance(document.get("signature"), str):
         raise ChainBrokenError("this is no audit export of a known format")
-    if not is_signed(public, canonical_json(content), document["signature"]):
+    try:
+        signed = canonical_json(content)
+    except (TypeError, ValueError) as exc:
+        raise ChainBrokenError("the export holds what no export holds") from exc
+    if not is_signed(public, signed, document["signature"]):
         raise ChainBrokenError("the export was changed, or signed with another key")
     chain = str(document["chain"])
     rows = tuple(_read_row(chain, row) for row in document["rows"])

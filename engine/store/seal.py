@@ -6,7 +6,7 @@ without naming other tickets. Each seal names the one before.
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -137,11 +137,3 @@ def is_proved(head: Head, steps: Sequence[str], expected: str) -> bool:
             return False
         value = _node(sibling, value) if side == "l" else _node(value, sibling)
     return "sha256:" + value.hex() == expected
-
-
-def heads_by_chain(leaves: Sequence[tuple[int, Head]]) -> Mapping[str, list[tuple[int, Head]]]:
-    """Return the sealed heads of each chain as (seal, head), in order of the seals."""
-    found: dict[str, list[tuple[int, Head]]] = {}
-    for seal, head in sorted(leaves, key=lambda leaf: leaf[0]):
-        found.setdefault(head.chain, []).append((seal, head))
-    return found

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from engine.domain.canonical import canonical_json
+from engine.domain.classification import Classification, Guess
 from engine.domain.stage import Gate, Stage
 from engine.errors import (
     ChainBrokenError,
@@ -18,6 +20,7 @@ from engine.errors import (
     RecordNotFoundError,
 )
 from engine.store.export import verify_export
+from engine.store.keys import load_or_create
 from engine.store.store import SQLStore, open_store
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -277,10 +280,95 @@ def test_an_export_that_was_touched_anywhere_is_refused(filled: SQLStore) -> Non
         touched = {**exported, name: "x"}
         with pytest.raises(ChainBrokenError):
             verify_export(touched, filled.public_key)
-    with pytest.raises(ChainBrokenError):
-        verify_export({**exported, "more": 1}, filled.public_key)
+    for more in (1, 0.5, 2**60, "\ud800", b"x"):
+        with pytest.raises(ChainBrokenError):
+            verify_export({**exported, "more": more}, filled.public_key)
     with pytest.raises(ChainBrokenError):
         verify_export(exported, bytes(32))
+
+
+def _row_changed(document: dict[str, Any]) -> None:
+    document["rows"][2]["actor"] = "bob"
+
+
+def _tail_cut(document: dict[str, Any]) -> None:
+    del document["rows"][-1]
+
+
+def _seal_gone(document: dict[str, Any]) -> None:
+    del document["seals"][-1]
+
+
+def _seal_forged(document: dict[str, Any]) -> None:
+    document["seals"][0]["seal"]["root"] = "sha256:0"
+
+
+def _proof_forged(document: dict[str, Any]) -> None:
+    document["seals"][0]["proof"] = []
+
+
+def _head_forged(document: dict[str, Any]) -> None:
+    document["seals"][0]["head"]["number"] = 3
+
+
+def _payload_gone(document: dict[str, Any]) -> None:
+    document["rows"][0]["private"] = {}
+
+
+def _payload_changed(document: dict[str, Any]) -> None:
+    document["rows"][0]["private"]["short_description"]["text"] = "no"
+
+
+@pytest.mark.parametrize(
+    ("edit_document", "number"),
+    [
+        (_row_changed, 3),
+        (_tail_cut, 5),
+        (_seal_gone, 6),
+        (_seal_forged, 5),
+        (_proof_forged, 5),
+        (_head_forged, 3),
+        (_payload_gone, 1),
+        (_payload_changed, 1),
+    ],
+)
+def test_a_lie_in_an_export_shows_even_where_the_signer_told_it(
+    filled: SQLStore,
+    tmp_path: Path,
+    edit_document: Callable[[dict[str, Any]], None],
+    number: int,
+) -> None:
+    exported: dict[str, Any] = json.loads(json.dumps(filled.export(CHAIN, at=NOW)))
+    edit_document(exported)
+    del exported["signature"]
+    key = load_or_create(tmp_path / "data")
+    exported["signature"] = key.sign(canonical_json(exported))
+    misfit = verify_export(exported, filled.public_key)
+    assert misfit is not None
+    assert (misfit.chain, misfit.number) == (CHAIN, number)
+    assert f"{CHAIN} row {number}: " in str(misfit)
+
+
+def test_an_export_carries_any_character_and_number(store: SQLStore, make: Any) -> None:
+    ticket = make.ticket(short_description="\ud800 \0 \u202e", variables={"\ud800": "x"})
+    guess = Guess(value="reset_password", confidence=0.93)
+    classified = Classification(
+        intent="reset_password",
+        candidate="reset_password",
+        confidence=0.93,
+        evidence=(),
+        model="m",
+        parameters={"subject": guess},
+    )
+    with store.begin() as unit:
+        unit.save_ticket(ticket, seen_at=NOW)
+        handling = unit.start(ticket.ref, at=NOW, actor="tiergate")
+        assert handling is not None
+        unit.touch(handling, at=NOW, classification=classified)
+    exported: dict[str, Any] = dict(store.export(CHAIN, at=NOW))
+    assert verify_export(exported, store.public_key) is None
+    assert exported["handlings"][0]["classification"]["confidence"] == "0.93"
+    assert exported["rows"][0]["private"]["short_description"]["text"].startswith("\\ud800")
 
 
 def test_a_row_that_is_not_what_it_says_is_refused(store: SQLStore) -> None:

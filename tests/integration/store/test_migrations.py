@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -114,3 +115,31 @@ def test_an_unreachable_server_is_tried_again_later_and_its_password_is_not_told
     with pytest.raises(TransientError) as caught:
         open_store(url, data_dir=tmp_path)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.postgres
+def test_a_connection_that_the_server_cuts_is_tried_again_and_wrote_nothing(
+    server: Any, make: Any, tmp_path: Path
+) -> None:
+    url = server.fresh()
+    store = open_store(url, data_dir=tmp_path)
+    killer = connect(url)
+
+    def cut() -> None:
+        with store.begin() as unit:
+            make.started(unit)
+            with killer.begin() as connection:
+                ours = "pid <> pg_backend_pid() AND datname = current_database()"
+                connection.execute(
+                    text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608  a literal
+                )
+            make.started(unit, "2")
+
+    with pytest.raises(TransientError) as caught:
+        cut()
+    assert "password" not in str(caught.value)
+    with store.begin() as unit:
+        assert unit.chains() == ()
+        make.started(unit)
+    killer.dispose()
+    store.close()

@@ -20,7 +20,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, Person, TicketKind, TicketRef
 from engine.domain.stage import Stage
-from engine.domain.ticket import Ticket
+from engine.domain.ticket import Ticket, TicketState
 from engine.errors import InvalidAnswerError, UnmappedValueError
 from engine.ports.paging import Cursor
 from engine.ports.store import Pause, PollHealth
@@ -72,6 +72,14 @@ def _names(kind: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(kind)]
 
 
+@pytest.mark.parametrize("value", [("a", "b"), [["a"], {"b": ("c",)}]])
+def test_lists_within_a_document_come_back_as_lists(value: Any) -> None:
+    person = Person(key="1", name="A", directory_id="d", accounts=(), facts={"x": value})
+    back = codec.loads(Person, codec.dumps(person)).facts["x"]
+    assert json.dumps(back) == json.dumps(value)
+    assert isinstance(back, list)
+
+
 KINDS = (Handling, Ticket, Plan, Effect, ChangeSnapshot, Cursor, Pause, PollHealth, GatePolicy)
 
 
@@ -91,6 +99,40 @@ def test_every_stored_type_makes_the_round_trip(kind: Any) -> None:
 def test_a_mapping_keeps_its_order() -> None:
     person = Person(key="1", name="A", directory_id="d", accounts=(), facts={"z": 1, "a": [2]})
     assert list(codec.loads(Person, codec.dumps(person)).facts) == ["z", "a"]
+
+
+PERSON: dict[str, Any] = {"key": "1", "name": "A", "directory_id": "d", "accounts": []}
+TICKET: dict[str, Any] = json.loads(
+    codec.dumps(
+        Ticket(
+            ref=TicketRef(system="s", kind=TicketKind.INCIDENT, id="1", key="K"),
+            url="",
+            version="1",
+            created_at=datetime(2026, 11, 20, tzinfo=UTC),
+            updated_at=datetime(2026, 11, 20, tzinfo=UTC),
+            state=TicketState.NEW,
+            short_description="",
+            description="",
+            requester=None,
+            creator=None,
+        )
+    )
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    span: timedelta
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Pairs:
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _None:
+    nothing: None
 
 
 REF: dict[str, Any] = {"system": "s", "kind": "incident", "id": "1", "key": "K"}
@@ -120,6 +162,19 @@ REF: dict[str, Any] = {"system": "s", "kind": "incident", "id": "1", "key": "K"}
             {"blast_radius": True, "irreversibility": 1, "regulatory": 1},
             InvalidAnswerError,
         ),
+        (Person, {**PERSON, "facts": {1: "a"}}, InvalidAnswerError),
+        (Person, {**PERSON, "facts": {"a": {1: "a"}}}, InvalidAnswerError),
+        (Person, {**PERSON, "facts": {"a": 0.5}}, InvalidAnswerError),
+        (Person, {**PERSON, "facts": []}, InvalidAnswerError),
+        (Person, {**PERSON, "accounts": None}, InvalidAnswerError),
+        (Ticket, {**TICKET, "edited": ["category", "category"]}, InvalidAnswerError),
+        (Ticket, {**TICKET, "edited": ["colour"]}, UnmappedValueError),
+        (Ticket, {**TICKET, "fields": {"colour": "red"}}, UnmappedValueError),
+        (_Span, {"span": "1 day"}, InvalidAnswerError),
+        (_Span, {"span": True}, InvalidAnswerError),
+        (_Pairs, {"pairs": [["a", "b", "c"]]}, InvalidAnswerError),
+        (_Pairs, {"pairs": [["a", 1]]}, InvalidAnswerError),
+        (_None, {"nothing": 0}, InvalidAnswerError),
         (Outcome, {"end": "fulfiled", "because": "x"}, UnmappedValueError),
     ],
 )
@@ -169,6 +224,11 @@ def test_a_row_of_an_older_version_takes_the_default_of_a_newer_field() -> None:
             key="1", name="A", directory_id="d", accounts=(), facts=typing.cast("Any", {"x": b"x"})
         ),
         TicketRef(system="s", kind=typing.cast("Any", "incident"), id="1", key="K"),
+        _Span(span=typing.cast("Any", 5)),
+        _Pairs(pairs=(typing.cast("Any", ("a", "b", "c")),)),
+        _None(nothing=typing.cast("Any", 5)),
+        Person(key="1", name="A", directory_id="d", accounts=typing.cast("Any", {})),
+        Person(key="1", name="A", directory_id="d", accounts=typing.cast("Any", (REF,))),
         Outcome(end=typing.cast("Any", TicketKind.INCIDENT), because=""),
     ],
 )
