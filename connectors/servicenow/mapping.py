@@ -337,7 +337,7 @@ def choose(
 
 _COMMAND = re.compile(
     r"^\s*tiergate\s*:\s*(?P<word>[a-z][a-z _-]*?[a-z])(?:\s+(?P<code>[0-9a-f]{8}))?\s*[.!]?\s*$",
-    re.IGNORECASE | re.MULTILINE,
+    re.IGNORECASE,
 )
 ANSWERS: Mapping[str, str] = {
     "accept": "accept",
@@ -348,9 +348,18 @@ ANSWERS: Mapping[str, str] = {
 HOLDS: Mapping[str, bool] = {"hold": True, "release": False}
 
 
+# To stop us must be easy: whatever follows the word, it holds. A yes must be exact.
+_HOLD = re.compile(r"^\s*tiergate\s*:\s*hold\b", re.IGNORECASE)
+
+
 def commands(note: str) -> tuple[tuple[str, str], ...]:
     """Return what a note tells us, a line each: (word, plan code or "")."""
-    return tuple(
-        (" ".join(re.split(r"[ _-]+", match["word"].lower())), (match["code"] or "").lower())
-        for match in _COMMAND.finditer(note)
-    )
+    found: list[tuple[str, str]] = []
+    for line in note.splitlines():
+        match = _COMMAND.match(line)
+        if _HOLD.match(line):
+            found.append(("hold", ""))
+        elif match:
+            word = " ".join(re.split(r"[ _-]+", match["word"].lower()))
+            found.append((word, (match["code"] or "").lower()))
+    return tuple(found)

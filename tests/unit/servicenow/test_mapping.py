@@ -161,6 +161,7 @@ def test_a_choice_is_found_by_value_or_label_and_never_guessed() -> None:
         ("tiergate: do-it-myself", (("do it myself", ""),)),
         ('I read "tiergate: accept 5b1e0af2" below', ()),
         ("tiergate: accept 5b1e0af2 and more words", ()),
+        ("tiergate: hold, please: I know the caller", (("hold", ""),)),
         ("nothing for you", ()),
     ],
 )
