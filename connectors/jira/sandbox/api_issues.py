@@ -121,15 +121,23 @@ def create_issue(call: Call) -> Json:
     return Reply(status=HTTPStatus.CREATED, body=created_bean(call, issue))
 
 
+def _bulk_refused(text_: str) -> ApiError:
+    error = {
+        "status": HTTPStatus.BAD_REQUEST,
+        "elementErrors": {"errorMessages": [text_], "errors": {}},
+        "failedElementNumber": 0,
+    }
+    return ApiError(HTTPStatus.BAD_REQUEST, {"issues": [], "errors": [error]})
+
+
 @routes.on("POST", "/issue/bulk")
 def create_many(call: Call) -> Json:
     """Create up to 50 issues; each stands alone."""
-    body = call.json()
-    updates = body.get("issueUpdates")
+    updates = call.json().get("issueUpdates") if isinstance(call.body, dict) else None
     if not isinstance(updates, list) or not updates:
-        raise bad_request("Must provide at least one issue in the request body")
+        raise _bulk_refused("Must provide at least one issue in the request body")
     if len(updates) > _MOST_AT_ONCE:
-        raise bad_request(f"Cannot create more than {_MOST_AT_ONCE} issues in one request")
+        raise _bulk_refused(f"Cannot create more than {_MOST_AT_ONCE} issues in one request")
     made: list[Row] = []
     failed: list[Row] = []
     for number, one in enumerate(updates):
