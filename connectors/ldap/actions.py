@@ -95,7 +95,7 @@ _SPECS = (
 CATALOGUE: Catalogue = MappingProxyType({spec.name: spec for spec in _SPECS})
 """Every action of a directory by name."""
 
-_DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def checked_parameters(spec: ActionSpec, parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -124,7 +124,7 @@ def end_of(text: str, now: datetime) -> str:
         PreconditionError: The text is no date, names no zone, or lies in the past.
     """
     try:
-        if _DAY.match(text):
+        if _DAY.fullmatch(text):
             ends_at = datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
         else:
             ends_at = datetime.fromisoformat(text)

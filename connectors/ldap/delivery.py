@@ -9,7 +9,7 @@ from connectors.ldap.entry import Entry, dn_key
 from connectors.ldap.settings import MAILBOX_ATTRIBUTES, LDAPSettings
 from engine.errors import PreconditionError
 
-_ADDRESS = re.compile(r"^[^@\s<>(),;:\"\\\[\]]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$")
+_ADDRESS = re.compile(r"[^@\s<>(),;:\"\\\[\]]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 class Delivery:
@@ -87,7 +87,7 @@ def _only(addresses: tuple[str, ...], what: str) -> str:
     if len(addresses) != 1:
         raise PreconditionError(f"{what}: {len(addresses)} addresses, one is needed")
     address = addresses[0].strip()
-    if not _ADDRESS.match(address):
+    if not _ADDRESS.fullmatch(address):
         raise PreconditionError(f"{what} is no mail address")
     return address
 

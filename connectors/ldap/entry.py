@@ -10,7 +10,7 @@ from ldap3.utils.dn import parse_dn
 
 from engine.errors import InvalidAnswerError
 
-_GENERALIZED = re.compile(r"^(\d{14})(?:[.,]\d+)?Z$")
+_GENERALIZED = re.compile(r"(\d{14})(?:[.,]\d+)?Z")
 FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _ESCAPED = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
@@ -78,7 +78,7 @@ def generalized_time(text: str, what: str) -> datetime:
     Raises:
         InvalidAnswerError: The text is no such time; `what` names where it stands.
     """
-    match = _GENERALIZED.match(text)
+    match = _GENERALIZED.fullmatch(text)
     if match is None:
         raise InvalidAnswerError(f"{what} is no time in UTC")
     try:

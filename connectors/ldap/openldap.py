@@ -123,34 +123,28 @@ class OpenLDAPDialect:
             ) from error
 
     def judge_password(self, person: Entry, secret: Secret, mark: str) -> PasswordJudgement:
-        """Judge: pwdChangedTime moved, pwdReset is TRUE, and a bind does not contradict.
+        """Judge by pwdReset, by a bind, and by whether pwdChangedTime moved.
 
-        The bind is tried only when the two agree: a wrong password would count as a failed login.
-        Where the server forbids the bind for another reason, the two attributes stand alone.
+        The bind is tried only where pwdReset is TRUE: a wrong password counts as a failed login.
+        It proves which password is set, also within the second to which pwdChangedTime is kept.
+        Where the server forbids the bind for another reason, the two attributes decide.
         """
         moved = self.password_mark(person) not in {"", mark}
-        must_change = person.text("pwdReset") == "TRUE"
         facts = {
             "pwdChangedTime": self.password_mark(person),
             "pwdReset": person.text("pwdReset") or "absent",
         }
-        if not moved:
-            return PasswordJudgement(
-                is_as_planned=False, facts=facts, because="the password was not set"
-            )
-        if not must_change:
-            return PasswordJudgement(
-                is_as_planned=False, facts=facts, because="nothing demands that it is changed"
-            )
+        if person.text("pwdReset") != "TRUE":
+            because = "nothing demands that it is changed" if moved else "the password was not set"
+            return PasswordJudgement(is_as_planned=False, facts=facts, because=because)
         code = self._transport.try_password(person.dn, secret.value).code
         facts["bind"] = {SUCCESS: "accepted", INVALID_CREDENTIALS: "refused"}.get(
             code, f"not possible ({code})"
         )
-        if code == INVALID_CREDENTIALS:
-            return PasswordJudgement(
-                is_as_planned=False, facts=facts, because="somebody else set the password"
-            )
-        return PasswordJudgement(is_as_planned=True, facts=facts)
+        if code == SUCCESS or (code != INVALID_CREDENTIALS and moved):
+            return PasswordJudgement(is_as_planned=True, facts=facts)
+        because = "another password is set" if moved else "the password was not set"
+        return PasswordJudgement(is_as_planned=False, facts=facts, because=because)
 
     def unlock(self, person: Entry) -> None:
         """Delete the very lock time that was read, so that a lock by an administrator stays."""

@@ -156,7 +156,11 @@ class DisableAccount:
     def baseline(self, scene: Scene) -> Mapping[str, str]:
         """Keep the native state, to put it back."""
         state = self._dialect.login_state(scene.person)
-        return {"disabled": _word(state.is_disabled), "mark": state.mark}
+        return {
+            "disabled": _word(state.is_disabled),
+            "locked": _word(state.is_locked),
+            "mark": state.mark,
+        }
 
     def fire(self, scene: Scene, baseline: Mapping[str, str]) -> None:
         """Disable from the state that is there now."""
@@ -183,7 +187,9 @@ class DisableAccount:
             return Evidence(is_as_planned=True, facts={"disabled before": YES}, because=because)
         if self._dialect.login_state(scene.person).is_disabled:
             self._dialect.enable(scene.person, baseline["mark"])
-            return Evidence(is_as_planned=True, facts={"taken back": YES})
+            # Active Directory lifts a lock by failed logins with this write; that is said, not hidden.
+            facts = {"taken back": YES, "locked before": baseline.get("locked", "")}
+            return Evidence(is_as_planned=True, facts=facts)
         return Evidence(is_as_planned=True, facts={"taken back": NO}, because="it is enabled")
 
 

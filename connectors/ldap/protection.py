@@ -84,7 +84,7 @@ class Protection:
             if "=" in name:
                 self._own_dn = name
             else:
-                account = name.rpartition("\\")[2]
+                account = name.rpartition("\\")[2].partition("@")[0]
                 found = self._directory.transport.search(
                     self._directory.base,
                     f"(|{equals('userPrincipalName', name)}{equals('sAMAccountName', account)})",

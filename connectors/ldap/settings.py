@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 
 from connectors.durations import Duration
 
-_ATTRIBUTE = re.compile(r"^[A-Za-z][A-Za-z0-9-]*$")
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 MAILBOX_ATTRIBUTES = frozenset(
     {"mail", "proxyaddresses", "userprincipalname", "mailalternateaddress", "targetaddress"}
 )
@@ -25,7 +25,7 @@ class Flavour(StrEnum):
     ACTIVE_DIRECTORY = "active-directory"
 
 
-class BindSettings(BaseModel, extra="forbid", frozen=True):
+class BindSettings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """The account that we are at the directory."""
 
     dn: str = Field(min_length=3)
@@ -40,14 +40,14 @@ class BindSettings(BaseModel, extra="forbid", frozen=True):
         return value
 
 
-class MarkSettings(BaseModel, extra="forbid", frozen=True):
+class MarkSettings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """What marks an entry: an attribute and the values, compared without case, that count."""
 
     attribute: str
     values: tuple[str, ...]
 
 
-class AttributeSettings(BaseModel, extra="forbid", frozen=True):
+class AttributeSettings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """Names of attributes where a directory differs from the flavour's habit."""
 
     uid: str = ""
@@ -60,12 +60,12 @@ class AttributeSettings(BaseModel, extra="forbid", frozen=True):
     @field_validator("*")
     @classmethod
     def _named(cls, value: str) -> str:
-        if value and not _ATTRIBUTE.match(value):
+        if value and not _ATTRIBUTE.fullmatch(value):
             raise ValueError("an attribute is named by letters, digits and hyphens")
         return value
 
 
-class LDAPSettings(BaseModel, extra="forbid", frozen=True):
+class LDAPSettings(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """One directory.
 
     `base` is read from the server where it is left out; `people` and `groups` default to it.
@@ -106,7 +106,7 @@ class LDAPSettings(BaseModel, extra="forbid", frozen=True):
     @field_validator("join_on", "private_mail")
     @classmethod
     def _attribute(cls, value: str) -> str:
-        if not _ATTRIBUTE.match(value):
+        if not _ATTRIBUTE.fullmatch(value):
             raise ValueError("an attribute is named by letters, digits and hyphens")
         return value
 

@@ -23,7 +23,7 @@ from engine.ports.findings import Finding, Severity
 from engine.ports.mailer import Message
 
 _SYSTEM = "mail"
-_ID = re.compile(r"^[A-Za-z0-9._+-]{1,200}(?:@[A-Za-z0-9.-]{1,200})?$")
+_ID = re.compile(r"[A-Za-z0-9._+-]{1,200}(?:@[A-Za-z0-9.-]{1,200})?")
 _CODES: Mapping[type[TiergateError], str] = {
     AuthenticationError: "credentials_refused",
     TransientError: "unreachable",
@@ -71,9 +71,9 @@ class SMTPMailer:
         return tuple(found)
 
     def _mail(self, message: Message) -> EmailMessage:
-        if not ADDRESS.match(message.to):
+        if not ADDRESS.fullmatch(message.to):
             raise PermanentError("mail: the recipient is not one plain mail address")
-        if not _ID.match(message.id):
+        if not _ID.fullmatch(message.id):
             raise PermanentError("mail: the message's id cannot be a Message-ID")
         subject = message.subject.strip()
         if not subject.isprintable() or len(subject) > _LONGEST_SUBJECT:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from connectors.durations import Duration
 
 ADDRESS = re.compile(
-    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$"
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 )
 """One plain address (RFC 5321 without quoting, comments and national characters)."""
 
@@ -27,7 +27,9 @@ class Security(StrEnum):
 _PORTS = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 
 
-class SMTPSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
+class SMTPSettings(
+    BaseModel, extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True
+):
     """The mail server.
 
     Mails carry temporary passwords, so a connection is encrypted unless it stays on this machine.
@@ -35,7 +37,7 @@ class SMTPSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True
     """
 
     kind: Literal["smtp"] = "smtp"
-    host: str = Field(min_length=1, pattern=r"^[A-Za-z0-9.:-]+$")
+    host: str = Field(min_length=1, pattern=r"\A[A-Za-z0-9.:-]+\z")
     port: int | None = Field(default=None, ge=1, le=65535)
     sender: str = Field(alias="from")
     security: Security | None = None
@@ -59,7 +61,7 @@ class SMTPSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True
     @field_validator("sender")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not ADDRESS.match(value):
+        if not ADDRESS.fullmatch(value):
             raise ValueError("expected one plain mail address")
         return value
 

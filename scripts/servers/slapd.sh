@@ -104,9 +104,19 @@ start)
   if [ "$(id -u)" = 0 ]; then chown -R "$RUNAS" "$D"; fi
   as /usr/sbin/slapadd -f "$D/slapd.conf" -b "$SUF" -l "$D/seed.ldif"
   if [ -f "$SEED.log" ]; then as /usr/sbin/slapadd -f "$D/slapd.conf" -b cn=accesslog <"$SEED.log"; fi
-  # Returns when the listeners are open: slapd leaves its parent only then.
   as /usr/sbin/slapd -f "$D/slapd.conf" -h "ldap://127.0.0.1:$PORT ldaps://127.0.0.1:$TLSPORT"
+  for _ in $(seq 100); do
+    if (echo >"/dev/tcp/127.0.0.1/$TLSPORT") 2>/dev/null; then exit 0; fi
+    sleep .1
+  done
+  echo "slapd does not listen on port $TLSPORT" >&2
+  exit 1
   ;;
-stop) kill "$(cat "$D/run/slapd.pid")" ;;
+stop)
+  PID=$(cat "$D/run/slapd.pid")
+  kill "$PID"
+  for _ in $(seq 100); do kill -0 "$PID" 2>/dev/null || exit 0; sleep .1; done
+  exit 1
+  ;;
 *) echo "usage: slapd.sh start|stop DIR ..." >&2; exit 2 ;;
 esac

@@ -99,7 +99,7 @@ class Conversation:
         self._strike(FaultKind.DROP_BEFORE, method, target)
         code, text, replies = self._outcome(message, method, target)
         who = self._session.who
-        self._log.add(user=who, method=method, target=target, status=code, body=b"")
+        self._log.add(user=who, method=method.upper(), target=target, status=code, body=b"")
         self._strike(FaultKind.DROP_AFTER, method, target)
         late = self._faults.strike(FaultKind.LATENCY, method=method, target=target, user=who)
         if late is not None and self._stopped.wait(late.seconds):

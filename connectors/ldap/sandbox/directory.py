@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.ldap.sandbox.passwords import hashed, is_right
-from connectors.ldap.sandbox.rights import is_root, may_read, may_search, may_write
+from connectors.ldap.sandbox.rights import is_root, may_ask, may_read, may_search, may_write
 from connectors.ldap.sandbox.schema import SCHEMA, dn_key, fold, split_dn
 from connectors.ldap.sandbox.seed import ACCESS_LOG, MONITOR, SUFFIX
 from connectors.ldap.sandbox.tree import Entry, Tree, spelled, stamp
@@ -120,7 +120,7 @@ class SandboxDirectory:
             return [
                 (entry.dn, _shown(session.who, entry, wanted))
                 for entry in map(self._complete, found)
-                if may_search(session.who, entry) and fits(entry)
+                if may_search(session.who, entry) and fits(_askable(session.who, entry))
             ]
 
     def compare(self, session: Session, dn: str, name: str, value: bytes) -> bool:
@@ -358,6 +358,12 @@ def _logged(change: Change) -> str:
     # Values are left out: the real log holds them, and is guarded accordingly.
     operation, name, _values = change
     return f"{spelled(name)}:{'+-='[operation]}"
+
+
+def _askable(who: str, entry: Entry) -> Entry:
+    """Return the entry with the attributes that an account may use in a filter."""
+    known = {name: vals for name, vals in entry.values.items() if may_ask(who, entry, name)}
+    return Entry(dn=entry.dn, values=known)
 
 
 def _shown(who: str, entry: Entry, wanted: Sequence[str]) -> list[tuple[str, list[bytes]]]:

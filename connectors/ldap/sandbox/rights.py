@@ -35,6 +35,13 @@ def may_search(who: str, entry: Entry) -> bool:
     return True
 
 
+def may_ask(who: str, entry: Entry, name: str) -> bool:
+    """Whether an account may use an attribute in a filter; reading it may be another matter."""
+    return may_read(who, entry, name) or (
+        name == "reqmod" and _is_fulfilment(who) and _is_at(entry.dn, ACCESS_LOG)
+    )
+
+
 def may_read(who: str, entry: Entry, name: str) -> bool:
     """Whether an account may read an attribute's values."""
     if is_root(who):
