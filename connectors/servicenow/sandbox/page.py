@@ -19,7 +19,8 @@ from connectors.servicenow.sandbox.store import Row
 
 _HTML = "text/html;charset=UTF-8"
 _PLAN = (
-    "description", "justification", "risk_impact_analysis", "implementation_plan", "test_plan",
+    "opened_by", "requested_for", "cmdb_ci", "risk", "description", "justification",
+    "risk_impact_analysis", "implementation_plan", "test_plan",
     "backout_plan", "start_date", "end_date",
 )  # fmt: skip
 _TICKETS = ("incident", "sc_req_item")
@@ -127,7 +128,8 @@ class ApprovalsPage:
         if task is None:
             return ""
         own = self._instance.schema.tables[task["sys_class_name"]]
-        names = [name for name in _PLAN if task.get(name) and name in own.columns]
+        hidden = self._instance.access.hidden_columns(actor, own)
+        names = [name for name in _PLAN if task.get(name) and name in own.columns.keys() - hidden]
         shown = {own.columns[name].label: self._shown(actor, own, task, name) for name in names}
         plan = "".join(
             f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in shown.items()

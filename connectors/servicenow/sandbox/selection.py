@@ -85,7 +85,7 @@ class Selection:
 
     def visible(self, ids: Sequence[int]) -> list[Row] | None:
         """Return the records of a page that the account may see, or None where it sees them all."""
-        rule = self.instance.access.row_rule(self.actor, self.table)
+        rule = self.instance.access.page_rule(self.actor, self.table, ids)
         if rule is None:
             return None
         rows = self.instance.store.full_rows(self.table, ids)

@@ -206,6 +206,15 @@ class Store:
                 found[int(one[0])] = self._row(table.root, one)
         return [found[number] for number in ids if number in found]
 
+    def any_of(self, table: Table, ids: Sequence[int], where: str) -> bool:
+        """Say whether a condition holds for any of these rows."""
+        for chunk in _chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            sql = f"SELECT 1 FROM {_quoted(table.root)} WHERE _id IN ({marks}) AND {where} LIMIT 1"  # noqa: S608 - names come from the schema
+            if self._execute(sql, chunk).fetchone() is not None:
+                return True
+        return False
+
     def find(self, table: Table, where: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the records that satisfy a condition over the columns, oldest first."""
         sql = f"SELECT * FROM {_quoted(table.name)} WHERE {where} ORDER BY _id"  # noqa: S608 - names come from the schema
