@@ -4,7 +4,6 @@ from connectors.jira.client import JiraClient
 from connectors.jira.settings import PeopleBy, PeopleSettings
 from connectors.jira.values import mapping, text_of
 from engine.domain.refs import Account
-from engine.errors import PersonUnknownError, RecordNotFoundError
 
 
 class JiraAccountKeys:
@@ -21,23 +20,17 @@ class JiraAccountKeys:
         return self._client.name
 
     def account_key(self, account: Account) -> str:
-        """Return the join key of an account of this site.
+        """Return the join key of an account of this site, read afresh.
+
+        "" where it has none, is inactive, or Cloud hides its e-mail address by the user's own
+        privacy setting: then nobody is known behind it.
 
         Raises:
-            PersonUnknownError: The account is not there, inactive, or shows no key (Cloud hides
-                e-mail addresses by the user's own privacy setting).
+            RecordNotFoundError: The account is gone.
         """
         by = "accountId" if self._client.is_cloud else "key"
-        try:
-            bean = mapping(self._client.get("user", {by: account.id}), "user")
-            key = self._key(account, bean, by)
-        except RecordNotFoundError:
-            raise PersonUnknownError(f"{account.name}: no such account or property") from None
-        if bean.get("active") is False:
-            raise PersonUnknownError(f"{account.name}: the account is not active")
-        if not key:
-            raise PersonUnknownError(f"{account.name}: the account shows no {self._settings.by}")
-        return key
+        bean = mapping(self._client.get("user", {by: account.id}), "user")
+        return "" if bean.get("active") is False else self._key(account, bean, by)
 
     def _key(self, account: Account, bean: object, by: str) -> str:
         match self._settings.by:
@@ -46,5 +39,5 @@ class JiraAccountKeys:
             case PeopleBy.PROPERTY:
                 param = by if self._client.is_cloud else "userKey"
                 path = f"user/properties/{self._settings.property}"
-                found = mapping(self._client.get(path, {param: account.id}), "property")
-                return text_of(found.get("value"))
+                found = self._client.find(path, {param: account.id})
+                return "" if found is None else text_of(mapping(found, "property").get("value"))

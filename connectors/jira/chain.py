@@ -20,6 +20,8 @@ BEHIND = frozenset(
 """The states that only an approval may lead to."""
 _LEEWAY = timedelta(seconds=60)
 """Between the vote's own stamp and that of the move that the vote causes."""
+_STAMPS_APART = timedelta(seconds=2)
+"""Between the stamp of the move into a status and that of the approval which it opens."""
 
 _ENDED: Mapping[ChangeState, ChainState] = {
     ChangeState.CANCELLED: ChainState.CANCELLED,
@@ -136,20 +138,21 @@ def paired(stays: Sequence[Visit], approvals: Sequence[Approval]) -> Mapping[Vis
     """Return which approval belongs to which stay in an approval status.
 
     Each entry opens one approval, so equal numbers pair by order. Otherwise (a step without
-    approvers opens none) only a single approval created during the stay belongs to it; a stay
-    without a certain approval has none, and does not count as approved.
+    approvers opens none) an approval belongs to the stay whose beginning is nearest to its own, and
+    a stay with none or several has no certain one: it does not count as approved.
     """
     ordered = sorted(approvals, key=lambda one: (one.created_at, len(one.id), one.id))
     if len(ordered) == len(stays):
         pairs = dict(zip(stays, ordered, strict=True))
         if all(_fits(stay, one, _LEEWAY) for stay, one in pairs.items()):
             return pairs
-    found: dict[Visit, Approval] = {}
-    for stay in stays:
-        inside = [one for one in ordered if _fits(stay, one, timedelta(0))]
-        if len(inside) == 1:
-            found[stay] = inside[0]
-    return found
+    near: dict[Visit, list[Approval]] = {}
+    for one in ordered:
+        fitting = [stay for stay in stays if _fits(stay, one, _STAMPS_APART)]
+        if fitting:
+            begun = min(fitting, key=lambda stay: abs(stay.entered_at - one.created_at))
+            near.setdefault(begun, []).append(one)
+    return {stay: found[0] for stay, found in near.items() if len(found) == 1}
 
 
 def _fits(stay: Visit, one: Approval, leeway: timedelta) -> bool:

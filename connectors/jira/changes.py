@@ -245,8 +245,10 @@ class JiraChangeControl:
         held = dict(self._links.property(ref.id, _STARTED) or {})
         if "ended" not in held:
             self._links.put(ref.id, _STARTED, {**held, "ended": at.isoformat(), "code": str(code)})
-        if state is ChangeState.CLOSED:
-            return
+        if state is not ChangeState.CLOSED:
+            self._end(ref, code)
+
+    def _end(self, ref: ChangeRef, code: CloseCode) -> None:
         names = (
             self._changes.successful if code is CloseCode.SUCCESSFUL else self._changes.unsuccessful
         )
@@ -264,6 +266,13 @@ class JiraChangeControl:
         if self._snapshots.state(self._snapshots.fields(ref.id)) in _OVER:
             return
         self._notes.add(ref.id, reason, marker=f"cancel:{ref.id}", is_public=False)
+        ways = self._moves.ways(ref.id)
+        if self._changes.mode is GateMode.STATUS and not any(
+            self._is(way.to, {ChangeState.CANCELLED}) for way in ways
+        ):
+            # A plain workflow knows no Cancelled: then it is closed as unsuccessful.
+            self._end(ref, CloseCode.UNSUCCESSFUL)
+            return
         self._move(ref.id, goal={ChangeState.CANCELLED}, through=set())
 
     def _move(self, issue_id: str, *, goal: set[ChangeState], through: set[ChangeState]) -> None:

@@ -131,9 +131,8 @@ class Poller:
             # The page shifted under us. Everything up to the newest record seen was shown, or has
             # moved behind it, so the sweep begins again from there.
             anchor = max(cursor.at, datetime.fromtimestamp(place.newest / 1000, tz=UTC))
-            restarted = replace(
-                cursor, at=anchor, opaque=_Place(born=place.born, newest=place.newest).text()
-            )
+            again = _Place(born=place.born, newest=place.newest, known=place.known)
+            restarted = replace(cursor, at=anchor, opaque=again.text())
             return Swept(issues=(), cursor=restarted, is_last=False, server_now=now)
         newest = max([place.newest, *(epoch_ms(one.updated_at) for one in issues)])
         fresh = tuple(one for one in issues if _known(one) not in place.known)

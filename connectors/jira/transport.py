@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from connectors.http import HTTPSession, server_time
+from connectors.http import HTTPSession, is_read, parse_retry_after, server_time
 from connectors.jira.settings import JiraSettings
-from engine.errors import AuthenticationError, PermanentError, TransientError
+from engine.errors import AuthenticationError, PermanentError, RateLimitedError, TransientError
 
 
 class RefusedError(PermanentError):
@@ -88,6 +88,14 @@ class JiraSession(HTTPSession):
         if response.status_code == requests.codes.bad_request:
             messages, fields = error_body(response)
             raise RefusedError(what, messages=messages, fields=fields)
+        wait = response.headers.get("Retry-After")
+        if (
+            response.status_code == requests.codes.service_unavailable
+            and wait
+            and is_read(request.method)
+        ):
+            now = server_time(response.headers) or self._now()
+            raise RateLimitedError(what, retry_after=parse_retry_after(wait, now=now))
         if response.status_code == requests.codes.conflict:
             raise ConflictError(f"{what}: somebody else changed the record in the same moment")
         return response
