@@ -69,7 +69,8 @@ def list_fields(call: Call) -> Json:
     return found
 
 
-def _priority(call: Call, number: str) -> Row:
+def priority_bean(call: Call, number: str) -> Row:
+    """Return a priority with its colour and description."""
     row = call.definition.priorities[number]
     bean = beans.priority(call, number) or {}
     more = {"description": row["description"], "statusColor": row["color"]}
@@ -81,15 +82,15 @@ def _priority(call: Call, number: str) -> Row:
 @routes.on("GET", "/priority", anonymous=True)
 def list_priorities(call: Call) -> Json:
     """Return the priorities, highest first."""
-    return [_priority(call, one) for one in call.definition.priorities]
+    return [priority_bean(call, one) for one in call.definition.priorities]
 
 
 @routes.on("GET", "/priority/{id}", anonymous=True)
-def get_priority(call: Call) -> Json:
+def getpriority_bean(call: Call) -> Json:
     """Return one priority."""
     if call.path["id"] not in call.definition.priorities:
         raise not_found(f"The priority with id '{call.path['id']}' does not exist")
-    return _priority(call, call.path["id"])
+    return priority_bean(call, call.path["id"])
 
 
 @routes.on("GET", "/resolution", anonymous=True)
