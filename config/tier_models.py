@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, WithJsonSchema
 
 from config.units import Confidence, Duration, Name, PerDay, PerHour, Sentence, Text, parse_zone
 from config.validation import Strict
@@ -25,7 +25,11 @@ def _one_or_many(value: object) -> object:
 
 
 Zone = Annotated[StrictStr, BeforeValidator(_zone)]
-Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
+Texts = Annotated[
+    tuple[StrictStr, ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 
 
 class WindowSection(Strict):

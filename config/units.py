@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StrictFloat, StrictInt, StrictStr
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StrictStr
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -101,7 +101,7 @@ Duration = Annotated[
 ]
 PerDay = Annotated[int, BeforeValidator(_day_limit), _TextSchema(r"^\d{1,6}\s*/\s*day$")]
 PerHour = Annotated[int, BeforeValidator(_hour_limit), _TextSchema(r"^\d{1,6}\s*/\s*hour$")]
-Confidence = Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(strict=True, ge=0, le=1)]
 Text = Annotated[StrictStr, BeforeValidator(_text)]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][\w.-]*$")]
 Sentence = Annotated[StrictStr, Field(min_length=1, max_length=400)]

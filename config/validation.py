@@ -99,7 +99,7 @@ def _expected(detail: ErrorDetails, name: str) -> str:
         return f'is not what "{name}" needs (expected {_EXPECTED[kind]})'
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
-        return f"does not fit (expected a number {word} {context[bound]})"
+        return f"does not fit (expected a number {word} {context[bound]:g})"
     if kind == "value_error":
         return f"does not fit ({context['error']})"
     return f"does not fit ({detail['msg'][:1].lower()}{detail['msg'][1:]})"

@@ -24,9 +24,9 @@ class Kind(StrEnum):
     ANY = "anything"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Members:
-    """A document with known members."""
+    """A document with known members; equal to itself only, so that it can stand in sets."""
 
     of: Mapping[str, "Shape"]
 
