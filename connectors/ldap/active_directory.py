@@ -11,11 +11,7 @@ from datetime import datetime, timedelta
 
 import ldap3
 
-from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
-from connectors.ldap.directory import Directory, equals
-from connectors.ldap.entry import FILETIME_EPOCH, Entry
-from connectors.ldap.settings import LDAPSettings
-from connectors.ldap.transport import (
+from connectors.ldap.answers import (
     ATTRIBUTE_OR_VALUE_EXISTS,
     ENTRY_ALREADY_EXISTS,
     INVALID_CREDENTIALS,
@@ -23,6 +19,10 @@ from connectors.ldap.transport import (
     SUCCESS,
     UNWILLING_TO_PERFORM,
 )
+from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
+from connectors.ldap.directory import Directory, equals
+from connectors.ldap.entry import FILETIME_EPOCH, Entry
+from connectors.ldap.settings import LDAPSettings
 from engine.errors import (
     InvalidAnswerError,
     PreconditionError,

@@ -9,12 +9,12 @@ import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 
+from connectors.ldap.answers import NO_SUCH_ATTRIBUTE
 from connectors.ldap.dialect import Dialect
 from connectors.ldap.directory import Directory
 from connectors.ldap.entry import Entry
 from connectors.ldap.protection import Protection
 from connectors.ldap.settings import Flavour, LDAPSettings
-from connectors.ldap.transport import NO_SUCH_ATTRIBUTE
 from engine.errors import AuthenticationError, PermanentError, TiergateError, TransientError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity

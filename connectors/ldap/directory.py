@@ -1,21 +1,27 @@
 """What is looked up in a directory: entries by stable id, groups, who we are ourselves."""
 
+import string
 from collections.abc import Iterable, Sequence
-
-from ldap3.utils.conv import escape_filter_chars
 
 from connectors.ldap.entry import Entry, dn_key
 from connectors.ldap.settings import LDAPSettings
 from connectors.ldap.transport import Transport
 from engine.errors import InvalidAnswerError, RecordNotFoundError
 
+_PLAIN = frozenset((string.ascii_letters + string.digits + "-_.@").encode())
 _LONGEST_TEXT = 256
 _DEEPEST = 32
 
 
 def equals(attribute: str, value: str | bytes) -> str:
-    """Return the filter that an attribute equals a value; the value cannot break out of it."""
-    return f"({attribute}={escape_filter_chars(value)})"
+    """Return the filter that an attribute equals a value; the value cannot break out of it.
+
+    All bytes but plain letters, digits and `-_.@` are escaped (RFC 4515, 3): the library's own
+    escaping leaves outer blanks, which its parser then cuts, also out of an objectGUID.
+    """
+    raw = value.encode() if isinstance(value, str) else value
+    escaped = "".join(chr(byte) if byte in _PLAIN else f"\\{byte:02x}" for byte in raw)
+    return f"({attribute}={escaped})"
 
 
 class Directory:

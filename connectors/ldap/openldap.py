@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 
 import ldap3
 
-from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
-from connectors.ldap.directory import Directory, equals
-from connectors.ldap.entry import Entry, as_generalized_time, dn_key
-from connectors.ldap.settings import LDAPSettings
-from connectors.ldap.transport import (
+from connectors.ldap.answers import (
     ATTRIBUTE_OR_VALUE_EXISTS,
     INVALID_CREDENTIALS,
     NO_SUCH_ATTRIBUTE,
     SUCCESS,
 )
+from connectors.ldap.dialect import LoginState, Names, PasswordJudgement
+from connectors.ldap.directory import Directory, equals
+from connectors.ldap.entry import Entry, as_generalized_time, dn_key
+from connectors.ldap.settings import LDAPSettings
 from engine.errors import (
     InvalidAnswerError,
     OutcomeUnknownError,
@@ -201,7 +201,9 @@ class OpenLDAPDialect:
 
         modifyTimestamp moves with any change of the entry, so it is never before the attribute's;
         the one change that is looked through is our own reset, or no password could be delivered
-        again after a crash. The log counts only where it reaches back to `since`. Only the time of a record is read, and
+        again after a crash.
+
+        The log counts only where it reaches back to `since`. Only the time of a record is read, and
         the change itself is named in the filter: our account needs no right to read the log's
         values, which hold password hashes.
 

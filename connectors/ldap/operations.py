@@ -187,7 +187,7 @@ class DisableAccount:
             return Evidence(is_as_planned=True, facts={"disabled before": YES}, because=because)
         if self._dialect.login_state(scene.person).is_disabled:
             self._dialect.enable(scene.person, baseline["mark"])
-            # Active Directory lifts a lock by failed logins with this write; that is said, not hidden.
+            # Active Directory lifts a lock by failed logins with this write: said, not hidden.
             facts = {"taken back": YES, "locked before": baseline.get("locked", "")}
             return Evidence(is_as_planned=True, facts=facts)
         return Evidence(is_as_planned=True, facts={"taken back": NO}, because="it is enabled")

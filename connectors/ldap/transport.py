@@ -9,9 +9,7 @@ import contextlib
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,94 +23,28 @@ from ldap3.core.exceptions import (
 from ldap3.protocol.rfc3062 import PasswdModifyRequestValue
 from pyasn1.error import PyAsn1Error
 
+from connectors.ldap.answers import (
+    ERRORS,
+    NO_SUCH_OBJECT,
+    SUCCESS,
+    Certificate,
+    Reply,
+    entry_of,
+    next_cookie,
+)
 from connectors.ldap.entry import Entry
 from connectors.ldap.settings import LDAPSettings
+from connectors.ldap.tls import VerifiedTls
 from engine.errors import (
-    AuthenticationError,
     InvalidAnswerError,
-    MissingRightError,
     OutcomeUnknownError,
     PermanentError,
-    PreconditionError,
-    RecordNotFoundError,
     TiergateError,
     TransientError,
 )
 
-SUCCESS = 0
-NO_SUCH_ATTRIBUTE = 16
-CONSTRAINT_VIOLATION = 19
-ATTRIBUTE_OR_VALUE_EXISTS = 20
-NO_SUCH_OBJECT = 32
-INVALID_CREDENTIALS = 49
-INSUFFICIENT_ACCESS_RIGHTS = 50
-UNWILLING_TO_PERFORM = 53
-ENTRY_ALREADY_EXISTS = 68
-
 _BROKEN = (LDAPException, PyAsn1Error, OSError, LookupError, ValueError)
 """What ldap3 raises when a conversation breaks; the last three come from bytes that are no LDAP."""
-
-_ERRORS: Mapping[int, type[TiergateError]] = MappingProxyType(
-    {
-        3: TransientError,  # timeLimitExceeded
-        4: InvalidAnswerError,  # sizeLimitExceeded: a part of the answer is no answer
-        8: PermanentError,  # strongerAuthRequired: encryption is asked for
-        11: TransientError,  # adminLimitExceeded
-        13: PermanentError,  # confidentialityRequired
-        16: PreconditionError,  # noSuchAttribute
-        19: PreconditionError,  # constraintViolation: the password policy, mostly
-        20: PreconditionError,  # attributeOrValueExists
-        32: RecordNotFoundError,
-        49: AuthenticationError,
-        50: MissingRightError,
-        51: TransientError,  # busy
-        52: TransientError,  # unavailable
-        53: PreconditionError,  # unwillingToPerform
-        65: PreconditionError,  # objectClassViolation: the last member of a groupOfNames
-        68: PreconditionError,  # entryAlreadyExists: Active Directory's word for a second member
-    }
-)
-"""Result code (RFC 4511, appendix A) to error; any other code is an answer we do not know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A result code, its name and the server's diagnostic message (which may quote a name)."""
-
-    code: int
-    name: str
-    diagnostic: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What the server's certificate says of its own end."""
-
-    ends_at: datetime
-
-
-class _VerifiedTls(ldap3.Tls):
-    """TLS whose certificate chain and host name are checked by the standard library."""
-
-    def __init__(self, settings: LDAPSettings, host: str) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self._ca_file = settings.ca_file or None
-        self._name = settings.tls_name or host
-        self.refused = ""
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002  ldap3's signature
-        # ldap3 keeps only the text of an error here: why a certificate was refused is kept by us.
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-            connection.socket = context.wrap_socket(
-                connection.socket, do_handshake_on_connect=do_handshake, server_hostname=self._name
-            )
-        except ssl.SSLCertVerificationError as error:
-            self.refused = f"the server's certificate does not hold: {error.verify_message}"
-            raise
-        except FileNotFoundError:
-            self.refused = "ca_file cannot be read"
-            raise
 
 
 class Transport:
@@ -163,8 +95,8 @@ class Transport:
             if result["result"] == NO_SUCH_OBJECT:
                 return ()
             self._require(result, f"search below {base or 'the root'}")
-            found += [_entry(row) for row in rows if row.get("type") == "searchResEntry"]
-            cookie = _next_cookie(result)
+            found += [entry_of(row) for row in rows if row.get("type") == "searchResEntry"]
+            cookie = next_cookie(result)
             if not cookie:
                 return tuple(found)
 
@@ -322,7 +254,7 @@ class Transport:
             use_ssl=self._is_ldaps,
             get_info=ldap3.NONE,
             connect_timeout=self._seconds,
-            tls=_VerifiedTls(self._settings, self._host),
+            tls=VerifiedTls(self._settings, self._host),
         )
 
     def _prepare(self, connection: ldap3.Connection) -> None:
@@ -359,7 +291,7 @@ class Transport:
         return connection
 
     def _unreachable(self, connection: ldap3.Connection, error: Exception) -> TiergateError:
-        tls: _VerifiedTls = connection.server.tls
+        tls: VerifiedTls = connection.server.tls
         if tls.refused:
             return PermanentError(f"{self._system}: {tls.refused}")
         if isinstance(error, LDAPConfigurationError):
@@ -380,23 +312,8 @@ class Transport:
         code = int(result["result"])
         if code == SUCCESS:
             return
-        kind = _ERRORS.get(code, InvalidAnswerError)
+        kind = ERRORS.get(code, InvalidAnswerError)
         raise kind(f"{self._system}: {what}: {result.get('description', '')} ({code})")
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
-    raw: Mapping[str, Sequence[bytes]] = row["raw_attributes"]
-    return Entry(
-        dn=str(row["dn"]),
-        values={str(name).lower(): tuple(bytes(v) for v in vals) for name, vals in raw.items()},
-        spelling={str(name).lower(): str(name) for name in raw},
-    )
-
-
-def _next_cookie(result: Mapping[str, Any]) -> bytes | None:
-    controls: Mapping[str, Any] = result.get("controls") or {}
-    paged = controls.get("1.2.840.113556.1.4.319")
-    return bytes(paged["value"]["cookie"]) if paged else None
 
 
 def _password_modify(dn: str, password: str) -> Any:  # noqa: ANN401  a pyasn1 value, untyped

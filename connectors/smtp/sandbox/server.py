@@ -32,7 +32,8 @@ class MailSandbox:
     returns `{"messages": [{id, message_id, sender, recipients, subject, body, received_at}]}`,
     oldest first; `?to=ADDRESS` only those to one address; DELETE forgets them. Faults:
     `5xx` refuses with `status` (451 where none is given), `drop_before` and `drop_after` cut the
-    connection before and after a message is taken; `method` is RCPT or DATA, the path is the recipient.
+    connection before and after a message is taken; `method` is RCPT or DATA, the path the
+    recipient.
     """
 
     def __init__(self, data: Path | None = None, port: int = 0, admin_port: int = 0) -> None:

@@ -1,7 +1,8 @@
 """Which directories the suite runs against; what is not installed skips, in CI it fails."""
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -17,22 +18,24 @@ def opened(
     tmp_path_factory: pytest.TempPathFactory, lacking: Callable[[str], NoReturn]
 ) -> Generator[_Opened]:
     """Start a directory the first time somebody asks for it, and stop all of them at the end."""
-    entered: dict[str, tuple[AbstractContextManager[World], World]] = {}
+    worlds: dict[str, World] = {}
+    with ExitStack() as stack:
 
-    def open_world(name: str) -> World:
-        if name not in entered:
-            folder = tmp_path_factory.mktemp(name)
-            context = {
-                "sandbox": sandbox_world,
-                "slapd": lambda: slapd_world(folder, lacking),
-                "samba": lambda: samba_world(folder, lacking),
-            }[name]()
-            entered[name] = (context, context.__enter__())
-        return entered[name][1]
+        def open_world(name: str) -> World:
+            if name not in worlds:
+                context = _context(name, tmp_path_factory.mktemp(name), lacking)
+                worlds[name] = stack.enter_context(context)
+            return worlds[name]
 
-    yield open_world
-    for context, _world in entered.values():
-        context.__exit__(None, None, None)
+        yield open_world
+
+
+def _context(
+    name: str, folder: Path, lacking: Callable[[str], NoReturn]
+) -> AbstractContextManager[World]:
+    if name == "sandbox":
+        return sandbox_world()
+    return (slapd_world if name == "slapd" else samba_world)(folder, lacking)
 
 
 @pytest.fixture(

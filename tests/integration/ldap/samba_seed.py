@@ -1,6 +1,7 @@
 """Example Corp in a Samba domain: people, groups, a service, and the fulfilment account."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import ldap3
 
@@ -26,7 +27,7 @@ def person_dn(person: Person) -> str:
     return f"CN={person.name},{PEOPLE}"
 
 
-def plant(admin: ldap3.Connection) -> None:
+def plant(admin: Any) -> None:
     """Add everybody and every group, as the domain's administrator."""
     organisation = load_organisation()
     for dn in (PEOPLE, GROUPS, SERVICES):
@@ -55,19 +56,19 @@ def plant(admin: ldap3.Connection) -> None:
         _add(admin, f"CN={group.name},{GROUPS}", "group", {**attributes, "member": members})
 
 
-def _account(admin: ldap3.Connection, dn: str, uid: str, attributes: Attributes) -> None:
+def _account(admin: Any, dn: str, uid: str, attributes: Attributes) -> None:
     _add(admin, dn, "user", {"sAMAccountName": uid, **attributes})
     quoted = f'"{password_of(uid)}"'.encode("utf-16-le")
     _modify(admin, dn, {"unicodePwd": quoted})
     _modify(admin, dn, {"userAccountControl": _NORMAL})
 
 
-def _add(admin: ldap3.Connection, dn: str, kind: str, attributes: Attributes) -> None:
+def _add(admin: Any, dn: str, kind: str, attributes: Attributes) -> None:
     added = admin.add(dn, kind, dict(attributes))
     assert added, f"{dn}: {admin.result}"
 
 
-def _modify(admin: ldap3.Connection, dn: str, values: Attributes) -> None:
+def _modify(admin: Any, dn: str, values: Attributes) -> None:
     changes = {name: [(ldap3.MODIFY_REPLACE, [value])] for name, value in values.items()}
-    modified = admin.modify(dn, changes)  # type: ignore[no-untyped-call]  # the stubs leave it out
+    modified = admin.modify(dn, changes)
     assert modified, f"{dn}: {admin.result}"

@@ -16,7 +16,7 @@ def write_ldif(path: Path, now: datetime) -> None:
     tree = Tree(None)
     plant(tree, now, seed="demo")
     own = [entry for entry in tree.below("", 2) if not entry.dn.endswith(ACCESS_LOG)]
-    log = [entry for entry in tree.below(ACCESS_LOG, 2)]
+    log = list(tree.below(ACCESS_LOG, 2))
     path.write_text("\n".join(_ldif(entry) for entry in own), "utf-8")
     path.with_name(path.name + ".log").write_text("\n".join(_ldif(one) for one in log), "utf-8")
 

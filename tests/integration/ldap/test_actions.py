@@ -295,7 +295,7 @@ def test_the_subject_is_found_by_its_id_after_a_rename(
     world.rename(someone.dn, first)
     run.implement()
     assert run.verify().is_as_planned
-    renamed = ",".join([first, world.people]).lower()
+    renamed = f"{first},{world.people}".lower()
     assert renamed in world.members(group)
 
 

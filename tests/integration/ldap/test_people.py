@@ -115,6 +115,6 @@ def test_a_system_may_join_by_another_attribute(world: World) -> None:
     assert adapters.people.person(account).key == someone.number
 
 
-def test_somebody_outside_the_people_is_nobody(world: World, adapters: LDAPAdapters) -> None:
+def test_somebody_outside_the_people_is_nobody(adapters: LDAPAdapters) -> None:
     with pytest.raises(PersonUnknownError):
         adapters.people.by_name("tiergate")

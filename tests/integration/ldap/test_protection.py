@@ -105,7 +105,7 @@ def test_an_entry_that_changed_hands_is_refused(world: World, adapters: LDAPAdap
         adapters.fulfiller.bind("disable_account", subject=person, parameters={})
 
 
-def test_our_own_account_is_no_subject(world: World, adapters: LDAPAdapters) -> None:
+def test_our_own_account_is_no_subject(adapters: LDAPAdapters) -> None:
     own = Person(key="1", name="us", directory_id="not-a-uuid", accounts=())
     with pytest.raises(PreconditionError):
         adapters.fulfiller.bind("disable_account", subject=own, parameters={})

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import ldap3
 
@@ -59,7 +59,7 @@ class World:
     name = ""
     is_windows = False
 
-    def __init__(self, admin: ldap3.Connection, settings: Mapping[str, object]) -> None:
+    def __init__(self, admin: Any, settings: Mapping[str, object]) -> None:
         self.admin = admin
         self.base_settings = settings
         self.clock = ShiftedClock()
@@ -145,7 +145,7 @@ class World:
 
     def change(self, dn: str, attribute: str, *values: str) -> None:
         changes = {attribute: [(ldap3.MODIFY_REPLACE, list(values))]}
-        self._require(self.admin.modify(dn, changes))  # type: ignore[no-untyped-call]  # the stubs leave it out
+        self._require(self.admin.modify(dn, changes))
 
     def rename(self, dn: str, first: str) -> None:
         self._require(self.admin.modify_dn(dn, first))
@@ -199,7 +199,7 @@ class SambaWorld(World):
         )
 
     def group_entry(self, name: str) -> tuple[str, list[str], dict[str, object]]:
-        values = {"sAMAccountName": name, "description": f"The {name}"}
+        values: dict[str, object] = {"sAMAccountName": name, "description": f"The {name}"}
         return f"CN={name},{self.groups}", ["group"], values
 
     def activate(self, dn: str, uid: str) -> None:
@@ -208,7 +208,7 @@ class SambaWorld(World):
             "unicodePwd": [(ldap3.MODIFY_REPLACE, [quoted])],
             "userAccountControl": [(ldap3.MODIFY_REPLACE, ["512"])],
         }
-        self._require(self.admin.modify(dn, changes))  # type: ignore[no-untyped-call]  # as above
+        self._require(self.admin.modify(dn, changes))
 
 
 Lacking = Callable[[str], NoReturn]

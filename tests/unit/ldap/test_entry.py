@@ -1,6 +1,7 @@
 """Names, times and filters: what a directory sends, and what hostile text would like to send."""
 
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given
@@ -70,8 +71,9 @@ def test_numbers_and_texts_that_are_none_are_errors() -> None:
 def as_sent(assertion: str, name: str) -> bytes:
     """Return the value that goes over the wire, if it stayed one value of one filter."""
     text = f"(&(objectClass=person){assertion})"
-    root = parse_filter(text, None, True, True, None, False)  # noqa: FBT003  the library's signature
-    conjunction = compile_filter(root.elements[0])["and"]
+    parse, compiled = cast("Any", parse_filter), cast("Any", compile_filter)
+    root = parse(text, None, True, True, None, False)  # noqa: FBT003  the library's signature
+    conjunction = compiled(root.elements[0])["and"]
     assert len(conjunction) == 2
     equality = conjunction[1]["equalityMatch"]
     assert str(equality["attributeDesc"]) == name

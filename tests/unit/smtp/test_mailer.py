@@ -113,7 +113,7 @@ def test_nothing_smuggles_a_header_or_a_second_recipient(
         ({"kind": "drop_after"}, TransientError, 1),
     ],
 )
-def test_a_refusal_says_whether_to_try_again_and_nothing_of_the_body(  # noqa: PLR0917  fixtures are arguments
+def test_a_refusal_says_whether_to_try_again_and_nothing_of_the_body(
     sink: MailSandbox,
     mailer: SMTPMailer,
     caplog: pytest.LogCaptureFixture,
