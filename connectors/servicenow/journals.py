@@ -14,7 +14,7 @@ from connectors.servicenow import query as q
 from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.mapping import HOLDS, commands, required_instant
-from engine.errors import OutcomeUnknownError
+from engine.errors import MissingRightError, OutcomeUnknownError
 
 _FIELDS = ("element_id", "element", "value", "sys_created_on", "sys_created_by")
 # Text in these marks would be rendered as HTML by the instance's journals.
@@ -49,6 +49,7 @@ class Journals:
         Raises:
             OutcomeUnknownError: The answer was lost and the entry cannot be seen yet; the caller
                 may call again.
+            MissingRightError: Entries are hidden from us, so that it cannot be found again.
         """
         key = token(marker)
         if self._is_there(sys_id, element, key):
@@ -71,6 +72,11 @@ class Journals:
             fields=("sys_id", "value", "sys_created_by"),
             limit=10,
         )
+        if rows.total > len(rows.records):
+            raise MissingRightError(
+                f"{self._client.name}: {rows.total - len(rows.records)} journal entries are hidden "
+                "from us, so nothing can be written once (sys_journal_field)"
+            )
         # What the key's line says counts only where we wrote it: a person may quote our note.
         own = self._client.account().name
         return any(
