@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self
 
 from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from connectors.jira.sandbox import admin, auth
 from connectors.jira.sandbox.app import JiraApp
@@ -48,12 +49,27 @@ class JiraSandbox:
         self.clock = SandboxClock()
         self.faults = FaultBoard()
         self.log = RequestLog(self.clock.now)
-        self._folder = tempfile.TemporaryDirectory(prefix="jira-sandbox-") if data is None else None
-        folder = Path(self._folder.name) if self._folder is not None else Path(str(data))
-        folder.mkdir(parents=True, exist_ok=True)
         chosen = Flavour(flavour)
+        with ExitStack() as undo:
+            self._build(data, seed, chosen, tls=tls, undo=undo)
+            self._server = self._listen(self._injected(), port, undo, self._files)
+            self.url = self.site.url = self._server.url
+            self._admin = self._listen(self._admin_api(), admin_port, undo, None)
+            self.admin_url = self._admin.url
+            self._undo = undo.pop_all()
+        self.accounts: Mapping[str, Mapping[str, str]] = accounts(chosen, load_organisation())
+        """Username and password by role; on Cloud the e-mail and the API token."""
+
+    def _build(
+        self, data: Path | None, seed: str, chosen: Flavour, *, tls: bool, undo: ExitStack
+    ) -> None:
+        if data is None:
+            name = undo.enter_context(tempfile.TemporaryDirectory(prefix="jira-sandbox-"))
+            data = Path(name)
+        data.mkdir(parents=True, exist_ok=True)
         definition = load_definition()
-        store = Store(folder / f"jira-{chosen.value}.db")
+        store = Store(data / f"jira-{chosen.value}.db")
+        undo.callback(store.close)
         self.site = Site(
             store=store,
             definition=definition,
@@ -64,16 +80,14 @@ class JiraSandbox:
         )
         self.throttle = Throttle()
         self._courier = Courier()
-        files = ensure_tls(folder / "tls", self.clock.now()) if tls else None
-        self.ca_file: Path | None = files.ca if files is not None else None
+        undo.callback(self._courier.stop)
+        self._files = ensure_tls(data / "tls", self.clock.now()) if tls else None
+        self.ca_file: Path | None = self._files.ca if self._files is not None else None
         with store.transaction():
             plant(self.site, seed)
-        self._serve(port, admin_port, files)
-        self.accounts: Mapping[str, Mapping[str, str]] = accounts(chosen, load_organisation())
-        """Username and password by role; on Cloud the e-mail and the API token."""
 
-    def _serve(self, port: int, admin_port: int, files: TlsFiles | None) -> None:
-        app = Injector(
+    def _injected(self) -> ASGIApp:
+        return Injector(
             JiraApp(self.site, self.throttle, self._courier),
             clock=self.clock,
             faults=self.faults,
@@ -81,17 +95,21 @@ class JiraSandbox:
             dialect=JiraDialect(self.site),
             identify=self._identify,
         )
-        self._server = SandboxServer(app, port=port, tls=files)
-        self.url = self._server.url
-        self.site.url = self.url
-        api = AdminApi(
+
+    def _admin_api(self) -> ASGIApp:
+        return AdminApi(
             clock=self.clock,
             faults=self.faults,
             log=self.log,
             seeder=admin.Seeding(self.site, self.throttle),
-        )
-        self._admin = SandboxServer(api.app(), port=admin_port)
-        self.admin_url = self._admin.url
+        ).app()
+
+    def _listen(
+        self, app: ASGIApp, port: int, undo: ExitStack, files: TlsFiles | None
+    ) -> SandboxServer:
+        server = SandboxServer(app, port=port, tls=files)
+        undo.callback(server.stop)
+        return server
 
     def _identify(self, scope: Scope) -> str:
         return auth.name_of(self.site, Headers(scope=scope).get("authorization", ""))
@@ -104,12 +122,7 @@ class JiraSandbox:
 
     def stop(self) -> None:
         """Stop serving, close the database, and remove it where it was a temporary one."""
-        self._server.stop()
-        self._admin.stop()
-        self._courier.stop()
-        self.site.store.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._undo.close()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -29,14 +29,21 @@ def ansible(tmp_path_factory: pytest.TempPathFactory, lacking: Callable[[str], N
         ["pip", "install", "--python", str(folder / "bin" / "python"), PIN],
     ):
         done = subprocess.run(
-            [base, "-m", "uv", *arguments], env=environment, capture_output=True, text=True, timeout=500, check=False
+            [base, "-m", "uv", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
         )
         if done.returncode:
             lacking(f"Ansible could not be installed: {done.stderr[-500:]}")
     return folder
 
 
-def test_a_playbook_takes_an_issue_through_its_life(ansible: Path, server: Any, tmp_path: Path) -> None:
+def test_a_playbook_takes_an_issue_through_its_life(
+    ansible: Path, server: Any, tmp_path: Path
+) -> None:
     held = server.sandbox.accounts["integration"]
     values = {
         "url": server.sandbox.url,
@@ -49,7 +56,12 @@ def test_a_playbook_takes_an_issue_through_its_life(ansible: Path, server: Any, 
         command += ["-e", f"{name}={value}"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
-        env={"PATH": f"{ansible / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"},
+        env={
+            "PATH": f"{ansible / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "LC_ALL": "C.UTF-8",
+            "LANG": "C.UTF-8",
+        },
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "failed=0" in done.stdout

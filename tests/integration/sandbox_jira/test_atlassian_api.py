@@ -2,24 +2,39 @@
 
 from typing import Any
 
+import atlassian
 import pytest
 import requests
-from atlassian import Jira, ServiceDesk
 from atlassian.errors import ApiError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+Jira: Any = atlassian.Jira  # the package has no types
+ServiceDesk: Any = atlassian.ServiceDesk
+
+
 def _arguments(desk: Any, role: str) -> dict[str, Any]:
     held = desk.sandbox.accounts[role]
-    return {"url": desk.sandbox.url, "username": held["username"], "password": held["password"], "cloud": desk.cloud}
+    return {
+        "url": desk.sandbox.url,
+        "username": held["username"],
+        "password": held["password"],
+        "cloud": desk.cloud,
+    }
 
 
 def test_a_ticket_is_created_found_changed_commented_and_moved(desk: Any) -> None:
     client = Jira(**_arguments(desk, "integration"))
-    made = client.issue_create({"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "by atlassian"})
+    made = client.issue_create(
+        {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "by atlassian"}
+    )
     key = made["key"]
-    found = client.enhanced_jql("summary ~ atlassian") if desk.cloud else client.jql("summary ~ atlassian")
+    found = (
+        client.enhanced_jql("summary ~ atlassian")
+        if desk.cloud
+        else client.jql("summary ~ atlassian")
+    )
     assert [one["id"] for one in found["issues"]] == [made["id"]]
     client.update_issue_field(key, {"labels": ["a"]})
     assert client.issue_field_value(key, "labels") == ["a"]
@@ -29,12 +44,18 @@ def test_a_ticket_is_created_found_changed_commented_and_moved(desk: Any) -> Non
     assert client.get_issue_status(key) == "In Progress"
     assert [one["name"] for one in client.get_issue_transitions(key)]
     history = client.get_issue_changelog(key)
-    assert history["histories" if not desk.cloud else "values"] if "values" in history else history["histories"]
+    assert (
+        history["histories" if not desk.cloud else "values"]
+        if "values" in history
+        else history["histories"]
+    )
 
 
 def test_a_change_is_approved_by_its_approver(desk: Any) -> None:
     raised = ServiceDesk(**_arguments(desk, "integration")).create_customer_request(
-        "1", desk.request_types["Request a change"], {"summary": "by atlassian", "customfield_10040": "do it"}
+        "1",
+        desk.request_types["Request a change"],
+        {"summary": "by atlassian", "customfield_10040": "do it"},
     )
     key = raised["issueKey"]
     worker = Jira(**_arguments(desk, "integration"))
@@ -61,7 +82,9 @@ def test_service_desk_resources(desk: Any) -> None:
     client = ServiceDesk(**_arguments(desk, "agent"))
     assert client.get_info()["isLicensedForUse"] is True
     assert client.get_service_desks()[0]["projectKey"] == "ITH"
-    key = client.create_customer_request("1", desk.request_types["Reset password"], {"summary": "s"})["issueKey"]
+    key = client.create_customer_request(
+        "1", desk.request_types["Reset password"], {"summary": "s"}
+    )["issueKey"]
     assert client.get_customer_request(key)["issueKey"] == key
     assert "Waiting for support" in str(client.get_customer_request_status(key))
     made = client.create_request_comment(key, "internal", public=False)

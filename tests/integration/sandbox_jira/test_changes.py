@@ -79,7 +79,9 @@ def test_an_approval_that_was_left_cannot_be_answered(desk: Any) -> None:
     assert desk.state(key) == "Canceled"
 
 
-def test_a_major_change_passes_two_stages_of_which_the_second_does_not_exist_before(desk: Any) -> None:
+def test_a_major_change_passes_two_stages_of_which_the_second_does_not_exist_before(
+    desk: Any,
+) -> None:
     key = desk.change_at_gate("Request a major change")
     (peers,) = desk.approvals(key)
     assert (peers["name"], len(peers["approvers"])) == ("Peer review", 2)
@@ -91,7 +93,9 @@ def test_a_major_change_passes_two_stages_of_which_the_second_does_not_exist_bef
     login = (account.email if desk.cloud else account.name, "ada.tuter-pw")
     header = {"X-ExperimentalApi": "opt-in"}
     session = desk.as_(None).session
-    answer = session.post(f"{desk.sandbox.url}{path}/{peers['id']}", json=body, auth=login, headers=header, timeout=9)
+    answer = session.post(
+        f"{desk.sandbox.url}{path}/{peers['id']}", json=body, auth=login, headers=header, timeout=9
+    )
     assert answer.json()["finalDecision"] == "approved"
     second = desk.approvals(key)[1]
     assert (second["name"], second["finalDecision"]) == ("Authorize", "pending")
@@ -127,16 +131,28 @@ def test_a_reporter_who_sits_in_the_authority_is_no_approver_of_the_own_change(d
 def test_requests_wait_for_the_asked_approver_in_his_own_list(desk: Any) -> None:
     key = desk.change_at_gate()
     query = {"requestOwnership": "APPROVER", "approvalStatus": "MY_PENDING_APPROVAL"}
-    keys = [one["issueKey"] for one in desk.as_("approver1").get("/rest/servicedeskapi/request", **query)["values"]]
+    keys = [
+        one["issueKey"]
+        for one in desk.as_("approver1").get("/rest/servicedeskapi/request", **query)["values"]
+    ]
     assert key in keys
     desk.answer(key, desk.approvals(key)[0]["id"], "approver1")
-    keys = [one["issueKey"] for one in desk.as_("approver1").get("/rest/servicedeskapi/request", **query)["values"]]
+    keys = [
+        one["issueKey"]
+        for one in desk.as_("approver1").get("/rest/servicedeskapi/request", **query)["values"]
+    ]
     assert key not in keys
 
 
 def test_an_issue_without_a_request_type_is_no_request(desk: Any) -> None:
     client = desk.as_("integration")
-    body = {"fields": {"project": {"key": "ITH"}, "issuetype": {"name": "[System] Change"}, "summary": "c"}}
+    body = {
+        "fields": {
+            "project": {"key": "ITH"},
+            "issuetype": {"name": "[System] Change"},
+            "summary": "c",
+        }
+    }
     key = client.post("/rest/api/2/issue", body)["key"]
     assert client.status("GET", f"/rest/servicedeskapi/request/{key}") == 404
     body["fields"]["customfield_10010"] = desk.request_types["Request a change"]
@@ -150,7 +166,10 @@ def test_an_agent_raises_on_behalf_and_a_customer_does_not(desk: Any) -> None:
             "raiseOnBehalfOf": held, "requestFieldValues": {"summary": "s"}}  # fmt: skip
     key = desk.as_("agent").post("/rest/servicedeskapi/request", body)["issueKey"]
     issue = desk.as_("agent").get(f"/rest/api/2/issue/{key}", fields="reporter,creator")["fields"]
-    assert (issue["reporter"]["displayName"], issue["creator"]["displayName"]) == ("Bob Miller", "Luke Wilson")
+    assert (issue["reporter"]["displayName"], issue["creator"]["displayName"]) == (
+        "Bob Miller",
+        "Luke Wilson",
+    )
     assert desk.as_("approver1").status("POST", "/rest/servicedeskapi/request", json=body) == 403
     own = desk.raise_request("requester", "Reset password")
     issue = desk.as_("agent").get(f"/rest/api/2/issue/{own}", fields="reporter,creator")["fields"]
@@ -159,9 +178,16 @@ def test_an_agent_raises_on_behalf_and_a_customer_does_not(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"unknown": "x"}, {"customfield_10005": {"value": "Weird"}}, {"summary": ""}, {"customfield_10008": "soon"}],
+    [
+        {"unknown": "x"},
+        {"customfield_10005": {"value": "Weird"}},
+        {"summary": ""},
+        {"customfield_10008": "soon"},
+    ],
 )
-def test_only_fields_of_the_form_with_valid_values_are_taken(desk: Any, values: dict[str, Any]) -> None:
+def test_only_fields_of_the_form_with_valid_values_are_taken(
+    desk: Any, values: dict[str, Any]
+) -> None:
     body = {"serviceDeskId": "1", "requestTypeId": desk.request_types["Request a change"],
             "requestFieldValues": {"summary": "s", **values}}  # fmt: skip
     answer = desk.as_("integration").send("POST", "/rest/servicedeskapi/request", json=body)
@@ -173,7 +199,9 @@ def test_a_plain_project_has_approval_by_status_for_the_group_alone(desk: Any) -
     key = desk.ops_issue()
     desk.move(key, "Request approval")
     path = f"/rest/api/2/issue/{key}/transitions"
-    assert "Approve" not in [one["name"] for one in desk.as_("integration").get(path)["transitions"]]
+    assert "Approve" not in [
+        one["name"] for one in desk.as_("integration").get(path)["transitions"]
+    ]
     desk.move(key, "Approve", "approver1")
     assert desk.state(key) == "Approved"
 

@@ -1,4 +1,4 @@
-"""Every fault that the admin API knows is seen by a client that we did not write (requests, urllib3)."""
+"""Every fault that the admin API knows is seen by a client that we did not write: requests."""
 
 import time
 from typing import Any
@@ -15,7 +15,9 @@ def _clean(desk: Any) -> Any:
 
 
 def _get(desk: Any, path: str = "/rest/api/2/serverInfo", **more: Any) -> requests.Response:
-    return requests.get(desk.sandbox.url + path, auth=desk.as_("integration").session.auth, timeout=9, **more)
+    return requests.get(
+        desk.sandbox.url + path, auth=desk.as_("integration").session.auth, timeout=9, **more
+    )
 
 
 def test_latency_delays_the_answer(desk: Any) -> None:
@@ -27,9 +29,13 @@ def test_latency_delays_the_answer(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     ("variant", "reason"),
-    [("burst", "jira-burst-based"), ("quota", "jira-quota-global-based"), ("tenant", "jira-quota-tenant-based"),
-     ("per-issue", "jira-per-issue-on-write")],
-)  # fmt: skip
+    [
+        ("burst", "jira-burst-based"),
+        ("quota", "jira-quota-global-based"),
+        ("tenant", "jira-quota-tenant-based"),
+        ("per-issue", "jira-per-issue-on-write"),
+    ],
+)
 def test_each_kind_of_429_has_its_headers(desk: Any, variant: str, reason: str) -> None:
     desk.admin("POST", "/faults", {"kind": "429", "variant": variant, "next_n": 1, "seconds": 7})
     answer = _get(desk)
@@ -47,9 +53,24 @@ def test_a_429_may_come_without_a_time_to_wait(desk: Any) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_server_error_changes_nothing(desk: Any, status: int) -> None:
-    desk.admin("POST", "/faults", {"kind": "5xx", "status": status, "method": "POST", "next_n": 1, "seconds": 3})
-    body = {"fields": {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": f"gone{status}"}}
-    answer = requests.post(f"{desk.sandbox.url}/rest/api/2/issue", json=body, auth=desk.as_("integration").session.auth, timeout=9)
+    desk.admin(
+        "POST",
+        "/faults",
+        {"kind": "5xx", "status": status, "method": "POST", "next_n": 1, "seconds": 3},
+    )
+    body = {
+        "fields": {
+            "project": {"key": "OPS"},
+            "issuetype": {"name": "Bug"},
+            "summary": f"gone{status}",
+        }
+    }
+    answer = requests.post(
+        f"{desk.sandbox.url}/rest/api/2/issue",
+        json=body,
+        auth=desk.as_("integration").session.auth,
+        timeout=9,
+    )
     assert (answer.status_code, answer.headers["Retry-After"]) == (status, "3")
     assert desk.as_("integration").search(f"summary ~ gone{status}") == []
 
@@ -80,7 +101,12 @@ def test_a_dropped_connection_leaves_the_effect_or_none(desk: Any, kind: str, ef
     name = kind.replace("_", "")
     body = {"fields": {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": name}}
     with pytest.raises(requests.ConnectionError):
-        requests.post(f"{desk.sandbox.url}/rest/api/2/issue", json=body, auth=desk.as_("integration").session.auth, timeout=9)
+        requests.post(
+            f"{desk.sandbox.url}/rest/api/2/issue",
+            json=body,
+            auth=desk.as_("integration").session.auth,
+            timeout=9,
+        )
     assert len(desk.as_("integration").search(f"summary ~ {name}")) == effect
 
 
@@ -101,7 +127,11 @@ def test_a_stale_index_hides_a_write_for_a_while(desk: Any) -> None:
 
 
 def test_a_late_commit_is_stamped_early_and_seen_late(desk: Any) -> None:
-    desk.admin("POST", "/faults", {"kind": "late_commit", "seconds": 30, "method": "POST", "path": "/issue$", "next_n": 1})
+    desk.admin(
+        "POST",
+        "/faults",
+        {"kind": "late_commit", "seconds": 30, "method": "POST", "path": "/issue$", "next_n": 1},
+    )
     late = desk.ops_issue(summary="order late")
     prompt = desk.ops_issue(summary="order prompt")
     client = desk.as_("integration")
@@ -125,7 +155,10 @@ def test_writes_carry_equal_times(desk: Any) -> None:
     desk.admin("POST", "/faults", {"kind": "equal_timestamps", "method": "POST"})
     keys = [desk.ops_issue() for _ in range(3)]
     client = desk.as_("integration")
-    times = {client.get(f"/rest/api/2/issue/{key}", fields="updated")["fields"]["updated"] for key in keys}
+    times = {
+        client.get(f"/rest/api/2/issue/{key}", fields="updated")["fields"]["updated"]
+        for key in keys
+    }
     assert len(times) == 1
 
 
@@ -141,7 +174,10 @@ def test_a_token_expires(desk: Any) -> None:
     header = {"Authorization": "Bearer tiergate-pat"}
     url = f"{desk.sandbox.url}/rest/api/2/myself"
     first = requests.get(url, headers=header, timeout=9)
-    assert (first.status_code, first.headers["x-seraph-loginreason"]) == (401, "AUTHENTICATED_FAILED")
+    assert (first.status_code, first.headers["x-seraph-loginreason"]) == (
+        401,
+        "AUTHENTICATED_FAILED",
+    )
     assert requests.get(url, headers=header, timeout=9).ok
 
 
@@ -154,4 +190,8 @@ def test_the_log_keeps_who_asked_what(desk: Any) -> None:
     desk.admin("DELETE", "/log")
     _get(desk)
     (entry,) = desk.admin("GET", "/log?user=tiergate")["requests"]
-    assert (entry["method"], entry["target"], entry["status"]) == ("GET", "/rest/api/2/serverInfo", 200)
+    assert (entry["method"], entry["target"], entry["status"]) == (
+        "GET",
+        "/rest/api/2/serverInfo",
+        200,
+    )

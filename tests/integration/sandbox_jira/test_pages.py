@@ -1,4 +1,4 @@
-"""The approval page: a person is chosen, decisions go through the native rows, hostile text stays text."""
+"""The approval page: decisions go through the native rows, hostile text stays text."""
 
 import re
 from typing import Any
@@ -18,7 +18,12 @@ def _form(page: str, key: str) -> dict[str, str]:
 
 
 def test_an_approver_sees_the_change_and_approves_it(desk: Any) -> None:
-    key = desk.raise_request("integration", "Request a change", customfield_10040="1. Add <script>alert(1)</script>", customfield_10005={"value": "Normal"})
+    key = desk.raise_request(
+        "integration",
+        "Request a change",
+        customfield_10040="1. Add <script>alert(1)</script>",
+        customfield_10005={"value": "Normal"},
+    )
     desk.move(key, "Plan")
     desk.move(key, "Request approval")
     page = _page(desk, person="howard.johnson")
@@ -38,7 +43,11 @@ def test_an_approver_sees_the_change_and_approves_it(desk: Any) -> None:
 
 def test_a_person_who_is_no_approver_decides_nothing(desk: Any) -> None:
     key = desk.change_at_gate()
-    form = {**_form(_page(desk, person="beth.anglin"), key), "person": "bob.miller", "decision": "approve"}
+    form = {
+        **_form(_page(desk, person="beth.anglin"), key),
+        "person": "bob.miller",
+        "decision": "approve",
+    }
     assert "permission" in requests.post(f"{desk.sandbox.url}/approvals", data=form, timeout=9).text
     assert desk.state(key) == "Authorize"
 
@@ -49,5 +58,7 @@ def test_the_page_lists_tickets_and_changes_and_takes_nonsense(desk: Any) -> Non
     assert f"/browse/{key}" in page
     assert 'id="changes"' in page
     for form in ({}, {"person": "x", "issue": "y", "approval": "z", "decision": "approve"}):
-        assert requests.post(f"{desk.sandbox.url}/approvals", data=form, timeout=9).status_code == 200
+        assert (
+            requests.post(f"{desk.sandbox.url}/approvals", data=form, timeout=9).status_code == 200
+        )
     assert requests.get(f"{desk.sandbox.url}/browse/NOPE-1", timeout=9).status_code == 200

@@ -8,23 +8,31 @@ from typing import Any
 import pytest
 from jira import JIRA, JIRAError
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:jira", "ignore::DeprecationWarning:jira")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::UserWarning:jira", "ignore::DeprecationWarning:jira"
+)
 
 
-def _client(desk: Any, role: str, **more: Any) -> JIRA:
+def _client(desk: Any, role: str, **more: Any) -> Any:
     held = desk.sandbox.accounts[role]
-    return JIRA(desk.sandbox.url, basic_auth=(held["username"], held["password"]), max_retries=0, timeout=20, **more)
+    return JIRA(
+        desk.sandbox.url,
+        basic_auth=(held["username"], held["password"]),
+        max_retries=0,
+        timeout=20,
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")
-def admin(desk: Any) -> Iterator[JIRA]:
+def admin(desk: Any) -> Iterator[Any]:
     client = _client(desk, "admin", validate=not desk.cloud)
     yield client
     client.close()
 
 
 @pytest.fixture(scope="module")
-def project(admin: JIRA, desk: Any) -> str:
+def project(admin: Any, desk: Any) -> str:
     me = admin.myself()
     lead = me["accountId"] if desk.cloud else me["name"]
     assert admin.create_project("PYC", "A project of the client", assignee=lead)
@@ -32,12 +40,19 @@ def project(admin: JIRA, desk: Any) -> str:
 
 
 @pytest.fixture
-def issue(admin: JIRA, project: str) -> Any:
-    return admin.create_issue(project=project, summary="An issue", issuetype={"name": "Bug"}, description="d")
+def issue(admin: Any, project: str) -> Any:
+    return admin.create_issue(
+        project=project, summary="An issue", issuetype={"name": "Bug"}, description="d"
+    )
 
 
-def test_an_issue_lives_its_life(admin: JIRA, project: str) -> None:
-    fields = {"project": {"key": project}, "summary": "s", "issuetype": {"name": "Bug"}, "priority": {"name": "High"}}
+def test_an_issue_lives_its_life(admin: Any, project: str) -> None:
+    fields = {
+        "project": {"key": project},
+        "summary": "s",
+        "issuetype": {"name": "Bug"},
+        "priority": {"name": "High"},
+    }
     issue = admin.create_issue(fields=fields)
     assert (issue.fields.priority.name, issue.fields.project.key) == ("High", project)
     issue.update(summary="t", description="u", issuetype={"name": "Task"})
@@ -55,7 +70,7 @@ def test_an_issue_lives_its_life(admin: JIRA, project: str) -> None:
     assert gone.value.status_code == 404
 
 
-def test_many_issues_are_made_and_failures_named(admin: JIRA, project: str, desk: Any) -> None:
+def test_many_issues_are_made_and_failures_named(admin: Any, project: str, desk: Any) -> None:
     good = {"project": {"key": project}, "summary": "s", "issuetype": {"name": "Bug"}}
     bad = {**good, "issuetype": {"name": "NoSuchType"}}
     made = admin.create_issues([good, bad, good])
@@ -64,10 +79,15 @@ def test_many_issues_are_made_and_failures_named(admin: JIRA, project: str, desk
     assert made[1]["error"] == {"issuetype": expected}
 
 
-def test_transitions_by_name_and_id_with_fields(admin: JIRA, issue: Any) -> None:
+def test_transitions_by_name_and_id_with_fields(admin: Any, issue: Any) -> None:
     known = admin.transitions(issue, expand="transitions.fields")
     assert admin.transitions(issue, known[0]["id"])[0]["id"] == known[0]["id"]
-    admin.transition_issue(issue, "Resolve Issue" if "Resolve Issue" in [one["name"] for one in known] else "Done", resolution={"name": "Done"}, comment="closed")
+    admin.transition_issue(
+        issue,
+        "Resolve Issue" if "Resolve Issue" in [one["name"] for one in known] else "Done",
+        resolution={"name": "Done"},
+        comment="closed",
+    )
     issue = admin.issue(issue.key)
     assert issue.fields.resolution.name == "Done"
     assert admin.comments(issue)[0].body == "closed"
@@ -75,10 +95,12 @@ def test_transitions_by_name_and_id_with_fields(admin: JIRA, issue: Any) -> None
         admin.transition_issue(issue, "999")
 
 
-def test_comments_keep_order_pages_and_visibility(admin: JIRA, issue: Any) -> None:
+def test_comments_keep_order_pages_and_visibility(admin: Any, issue: Any) -> None:
     made = [admin.add_comment(issue, f"Comment {number}") for number in range(4)]
     assert [one.body for one in admin.comments(issue)] == [one.body for one in made]
-    restricted = admin.add_comment(issue, "r", visibility={"type": "role", "value": "Administrators"})
+    restricted = admin.add_comment(
+        issue, "r", visibility={"type": "role", "value": "Administrators"}
+    )
     assert restricted.visibility.value == "Administrators"
     assert hasattr(admin.comment(issue, made[0].id, expand="renderedBody"), "renderedBody")
     made[0].update(body="changed")
@@ -87,7 +109,9 @@ def test_comments_keep_order_pages_and_visibility(admin: JIRA, issue: Any) -> No
     assert len(admin.comments(issue)) == 4
 
 
-def test_worklogs_watchers_votes_links_and_properties(admin: JIRA, issue: Any, project: str, desk: Any) -> None:
+def test_worklogs_watchers_votes_links_and_properties(
+    admin: Any, issue: Any, project: str, desk: Any
+) -> None:
     log = admin.add_worklog(issue, "2h", comment="c")
     assert log.timeSpentSeconds == 7200
     log.update(timeSpent="3h")
@@ -100,7 +124,9 @@ def test_worklogs_watchers_votes_links_and_properties(admin: JIRA, issue: Any, p
     link = admin.issue(issue.key).fields.issuelinks[0]
     assert admin.issue_link(link.id).outwardIssue.key == other.key
     link.delete()
-    remote = admin.add_remote_link(issue, {"url": "http://x.test", "title": "t"}, globalId="g", relationship="r")
+    remote = admin.add_remote_link(
+        issue, {"url": "http://x.test", "title": "t"}, globalId="g", relationship="r"
+    )
     shown = admin.remote_link(issue, remote.id)
     shown.update(object={"url": "http://y.test", "title": "y"}, globalId="h", relationship="z")
     assert (shown.globalId, shown.object.url) == ("h", "http://y.test")
@@ -122,7 +148,9 @@ def test_worklogs_watchers_votes_links_and_properties(admin: JIRA, issue: Any, p
         admin.remove_watcher(issue, "luke.wilson")
 
 
-def test_searches_return_issues_and_refuse_nonsense(admin: JIRA, issue: Any, project: str, desk: Any) -> None:
+def test_searches_return_issues_and_refuse_nonsense(
+    admin: Any, issue: Any, project: str, desk: Any
+) -> None:
     found = admin.search_issues(f"project = {project} AND key = {issue.key}")
     assert found[0] == issue
     raw = admin.search_issues(f"project = {project}", maxResults=1, json_result=True)
@@ -136,7 +164,7 @@ def test_searches_return_issues_and_refuse_nonsense(admin: JIRA, issue: Any, pro
         assert admin.approximate_issue_count(f"project = {project}") >= 1
 
 
-def test_the_site_and_its_people(admin: JIRA, project: str, desk: Any) -> None:
+def test_the_site_and_its_people(admin: Any, project: str, desk: Any) -> None:
     assert admin.server_info()["deploymentType"] == ("Cloud" if desk.cloud else "Server")
     assert admin.priority("1").name == "Highest"
     assert admin.status("3").name == "In Progress"
@@ -144,7 +172,9 @@ def test_the_site_and_its_people(admin: JIRA, project: str, desk: Any) -> None:
     assert admin.issue_type_by_name("Bug").name == "Bug"
     assert {one.name for one in admin.statuscategories()} >= {"To Do", "Done"}
     assert admin.issue_link_type("10000").name == "Blocks"
-    assert admin.my_permissions(projectKey=project, permissions="BROWSE_PROJECTS")["permissions"]["BROWSE_PROJECTS"]["havePermission"]
+    assert admin.my_permissions(projectKey=project, permissions="BROWSE_PROJECTS")["permissions"][
+        "BROWSE_PROJECTS"
+    ]["havePermission"]
     assert "jira-administrators" in admin.groups("jira")
     assert len(admin.group_members("CAB Approval")) == 3
     assert admin.project_roles(project)["Administrators"]["id"] == "10002"
@@ -153,15 +183,20 @@ def test_the_site_and_its_people(admin: JIRA, project: str, desk: Any) -> None:
     assert not hasattr(admin.project(project), "projectKeys")
     if not desk.cloud:
         assert admin.search_users("beth")[0].displayName == "Beth Anglin"
-        assert [one.name for one in admin.search_assignable_users_for_issues("admin", project=project)] == ["admin"]
+        assert [
+            one.name for one in admin.search_assignable_users_for_issues("admin", project=project)
+        ] == ["admin"]
         assert admin.search_allowed_users_for_issue("luke", projectKey=project)
-        assert admin.project_workflow_scheme(project).name == f"{project}: Software Simplified Workflow Scheme"
+        assert (
+            admin.project_workflow_scheme(project).name
+            == f"{project}: Software Simplified Workflow Scheme"
+        )
         assert admin.project_priority_scheme(project).name == "Default priority scheme"
         assert "Kanban software development" in admin.templates()
         assert admin.application_properties("jira.title")["value"] == "Jira"
 
 
-def test_components_versions_filters_and_roles(admin: JIRA, project: str, issue: Any) -> None:
+def test_components_versions_filters_and_roles(admin: Any, project: str, issue: Any) -> None:
     component = admin.create_component("core", project, description="x")
     issue.update(fields={"components": [{"name": "core"}]})
     assert admin.component_count_related_issues(component.id) == 1
@@ -186,9 +221,13 @@ def test_a_change_is_approved_through_the_clients_session(desk: Any) -> None:
     path = f"{client.server_url}/rest/servicedeskapi/request/{key}/approval"
     (approval,) = client._session.get(path, headers=header).json()["values"]
     with pytest.raises(JIRAError) as refused:
-        client._session.post(f"{path}/{approval['id']}", headers=header, data=json.dumps({"decision": "approve"}))
+        client._session.post(
+            f"{path}/{approval['id']}", headers=header, data=json.dumps({"decision": "approve"})
+        )
     assert refused.value.status_code == 403
-    approver._session.post(f"{path}/{approval['id']}", headers=header, data=json.dumps({"decision": "approve"}))
+    approver._session.post(
+        f"{path}/{approval['id']}", headers=header, data=json.dumps({"decision": "approve"})
+    )
     client.transition_issue(key, "Implement")
     client.transition_issue(key, "Complete", resolution={"name": "Done"})
     assert client.issue(key).fields.status.name == "Completed"
@@ -199,10 +238,21 @@ def test_service_desk_helpers(desk: Any) -> None:
     assert client.supports_service_desk()
     (portal,) = client.service_desks()
     types = {one.name: one.id for one in client.request_types(portal)}
-    made = client.create_customer_request({"serviceDeskId": portal.id, "requestTypeId": int(types["Get IT help"]), "requestFieldValues": {"summary": "s"}})
+    made = client.create_customer_request(
+        {
+            "serviceDeskId": portal.id,
+            "requestTypeId": int(types["Get IT help"]),
+            "requestFieldValues": {"summary": "s"},
+        }
+    )
     assert made.key.startswith("ITH-")
     inner = client.add_comment(made.key, "internal", is_internal=True)
-    assert desk.as_("agent").get(f"/rest/servicedeskapi/request/{made.key}/comment/{inner.id}")["public"] is False
+    assert (
+        desk.as_("agent").get(f"/rest/servicedeskapi/request/{made.key}/comment/{inner.id}")[
+            "public"
+        ]
+        is False
+    )
 
 
 def test_each_class_of_error_is_the_clients_own(desk: Any) -> None:
@@ -224,7 +274,10 @@ def test_each_class_of_error_is_the_clients_own(desk: Any) -> None:
 
 def test_tokens_and_sessions_of_data_center(server: Any) -> None:
     admin = _client(server, "admin")
-    made = admin._session.post(f"{server.sandbox.url}/rest/pat/latest/tokens", data=json.dumps({"name": "t", "expirationDuration": 1})).json()
+    made = admin._session.post(
+        f"{server.sandbox.url}/rest/pat/latest/tokens",
+        data=json.dumps({"name": "t", "expirationDuration": 1}),
+    ).json()
     assert JIRA(server.sandbox.url, token_auth=made["rawToken"]).myself() == admin.myself()
     cookie = JIRA(server.sandbox.url, auth=("admin", "admin-pw"))
     assert cookie.myself() == admin.myself()

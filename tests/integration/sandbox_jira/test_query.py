@@ -9,8 +9,12 @@ import pytest
 @pytest.fixture(scope="module")
 def known(desk: Any) -> dict[str, str]:
     """Three issues and a change, by name."""
-    first = desk.ops_issue(summary="Printer on fire", labels=["red", "hot"], priority={"name": "High"})
-    second = desk.ops_issue(summary="Printer is cold", labels=["blue"], description="no smoke at all")
+    first = desk.ops_issue(
+        summary="Printer on fire", labels=["red", "hot"], priority={"name": "High"}
+    )
+    second = desk.ops_issue(
+        summary="Printer is cold", labels=["blue"], description="no smoke at all"
+    )
     third = desk.raise_request("requester", "Reset password", description="lost my key-card")
     change = desk.change_at_gate()
     desk.move(first, "Start Progress")
@@ -19,55 +23,57 @@ def known(desk: Any) -> dict[str, str]:
 
 
 CASES = [
-    ('project = OPS AND labels = red', ["first"]),
-    ('project = OPS AND labels != red', ["second"]),
-    ('project = OPS AND labels in (red, blue)', ["first", "second"]),
-    ('project = OPS AND labels not in (red)', ["second"]),
-    ('labels is EMPTY AND project = ITH', ["third", "change"]),
+    ("project = OPS AND labels = red", ["first"]),
+    ("project = OPS AND labels != red", ["second"]),
+    ("project = OPS AND labels in (red, blue)", ["first", "second"]),
+    ("project = OPS AND labels not in (red)", ["second"]),
+    ("labels is EMPTY AND project = ITH", ["third", "change"]),
     ('summary ~ "printer"', ["first", "second"]),
     ('summary ~ "print*"', ["first", "second"]),
     ('summary ~ "\\"on fire\\""', ["first"]),
-    ('project = OPS AND summary !~ fire', ["second"]),
-    ('text ~ smoke', ["second"]),
+    ("project = OPS AND summary !~ fire", ["second"]),
+    ("text ~ smoke", ["second"]),
     ('text ~ "key card"', ["third"]),
     ('status = "In Progress"', ["first"]),
     ('statusCategory = "To Do" AND project = ITH', []),
-    ('statusCategory != Done AND project = OPS', ["first", "second"]),
-    ('status was Open AND project = OPS', ["first", "second"]),
+    ("statusCategory != Done AND project = OPS", ["first", "second"]),
+    ("status was Open AND project = OPS", ["first", "second"]),
     ('status was "In Progress"', ["first"]),
     ('status was not in ("Awaiting approval") AND project = OPS', ["first"]),
-    ('status changed AND project = OPS', ["first", "second"]),
+    ("status changed AND project = OPS", ["first", "second"]),
     ('status changed to "Awaiting approval" AFTER -1h', ["second"]),
     ('status changed from Open to "In Progress" BY currentUser()', ["first"]),
-    ('status changed BEFORE -1d', []),
-    ('status was Authorize DURING (-1h, now())', ["change"]),
-    ('priority = High', ["first"]),
-    ('priority > Medium', ["first"]),
-    ('issuetype = Bug', ["first", "second"]),
+    ("status changed BEFORE -1d", []),
+    ("status was Authorize DURING (-1h, now())", ["change"]),
+    ("priority = High", ["first"]),
+    ("priority > Medium", ["first"]),
+    ("issuetype = Bug", ["first", "second"]),
     ('type in ("[System] Change")', ["change"]),
     ('"Request Type" = "Reset password"', ["third"]),
-    ('assignee is EMPTY AND project = OPS', ["first", "second"]),
-    ('reporter = currentUser() AND project = OPS', ["first", "second"]),
+    ("assignee is EMPTY AND project = OPS", ["first", "second"]),
+    ("reporter = currentUser() AND project = OPS", ["first", "second"]),
     ('reporter in membersOf("CAB Approval")', []),
     ('creator = "Bob Miller"', ["third"]),
-    ('resolution = Unresolved AND project = OPS', ["first", "second"]),
-    ('resolution is not EMPTY', []),
+    ("resolution = Unresolved AND project = OPS", ["first", "second"]),
+    ("resolution is not EMPTY", []),
     ('created >= startOfDay("-1d") AND project = OPS', ["first", "second"]),
-    ('updated >= -10m AND updated <= now() AND project = OPS', ["first", "second"]),
-    ('updated < 1000000000000', []),
-    ('NOT (project = ITH OR labels = red)', ["second"]),
-    ('project = OPS AND NOT labels = red', ["second"]),
-    ('approvals = pending()', ["change"]),
-    ('approvals = approved()', []),
+    ("updated >= -10m AND updated <= now() AND project = OPS", ["first", "second"]),
+    ("updated < 1000000000000", []),
+    ("NOT (project = ITH OR labels = red)", ["second"]),
+    ("project = OPS AND NOT labels = red", ["second"]),
+    ("approvals = pending()", ["change"]),
+    ("approvals = approved()", []),
     ('approvals = approver("howard.johnson")', ["change"]),
-    ('approvals = myPending()', []),
+    ("approvals = myPending()", []),
     ('cf[10003] = "Beth Anglin"', ["change"]),
     ("project = 'OPS' and labels='hot'", ["first"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("jql", "names"), CASES, ids=[one[0] for one in CASES])
-def test_a_query_finds_exactly(desk: Any, known: dict[str, str], jql: str, names: list[str]) -> None:
+def test_a_query_finds_exactly(
+    desk: Any, known: dict[str, str], jql: str, names: list[str]
+) -> None:
     if not desk.cloud:
         jql = jql.replace('"Bob Miller"', "bob.miller").replace('"Beth Anglin"', "beth.anglin")
     if desk.cloud:
@@ -79,7 +85,10 @@ def test_keys_ids_and_order(desk: Any, known: dict[str, str]) -> None:
     client = desk.as_("integration")
     pair = f"key in ({known['first']}, {known['second']})"
     assert client.search(f"{pair} ORDER BY key ASC") == [known["first"], known["second"]]
-    assert client.search(f"{pair} ORDER BY summary ASC, key DESC") == [known["second"], known["first"]]
+    assert client.search(f"{pair} ORDER BY summary ASC, key DESC") == [
+        known["second"],
+        known["first"],
+    ]
     assert client.search(f"{pair} ORDER BY priority DESC") == [known["first"], known["second"]]
     assert client.search(f"project = OPS AND key > {known['first']}") == [known["second"]]
     number = client.get(f"/rest/api/2/issue/{known['first']}", fields="id")["id"]
@@ -124,7 +133,9 @@ def test_a_literal_has_minutes_and_is_read_in_the_callers_zone(desk: Any) -> Non
 def test_data_center_pages_by_offset_and_knows_the_total(server: Any) -> None:
     keys = [server.ops_issue(summary="paged") for _ in range(5)]
     client = server.as_("integration")
-    page = client.get("/rest/api/2/search", jql="summary ~ paged ORDER BY key", startAt=2, maxResults=2)
+    page = client.get(
+        "/rest/api/2/search", jql="summary ~ paged ORDER BY key", startAt=2, maxResults=2
+    )
     assert (page["total"], [one["key"] for one in page["issues"]]) == (5, keys[2:4])
     body = {"jql": "summary ~ paged", "expand": ["names"], "fields": ["summary"], "startAt": 0}
     assert client.post("/rest/api/2/search", body, 200)["names"] == {"summary": "Summary"}
@@ -140,14 +151,18 @@ def test_cloud_pages_by_token_until_the_last_page_has_none(cloud: Any) -> None:
     token = None
     for _ in range(5):
         query = {"jql": "summary ~ paged ORDER BY key", "maxResults": 2, "fields": "key"}
-        page = client.get("/rest/api/2/search/jql", **query, **({"nextPageToken": token} if token else {}))
+        page = client.get(
+            "/rest/api/2/search/jql", **query, **({"nextPageToken": token} if token else {})
+        )
         seen += [one["key"] for one in page["issues"]]
         token = page.get("nextPageToken")
         if page["isLast"]:
             break
     assert (seen, token) == (keys, None)
     assert client.get("/rest/api/2/search/jql", jql="summary ~ paged")["issues"][0].keys() == {"id"}
-    assert client.post("/rest/api/3/search/approximate-count", {"jql": "summary ~ paged"}, 200) == {"count": 5}
+    assert client.post("/rest/api/3/search/approximate-count", {"jql": "summary ~ paged"}, 200) == {
+        "count": 5
+    }
 
 
 @pytest.mark.parametrize(
@@ -170,12 +185,21 @@ def test_cloud_refuses_unbounded_and_malformed_searches(cloud: Any, body: dict[s
 
 
 def test_cloud_tolerates_nulls_as_the_jira_client_sends_them(cloud: Any) -> None:
-    body = {"jql": "project = OPS", "expand": None, "properties": None, "reconcileIssues": [], "fields": ["key"], "maxResults": 1}
+    body = {
+        "jql": "project = OPS",
+        "expand": None,
+        "properties": None,
+        "reconcileIssues": [],
+        "fields": ["key"],
+        "maxResults": 1,
+    }
     cloud.as_("integration").post("/rest/api/2/search/jql", body, 200)
 
 
 def test_the_removed_search_is_gone_on_cloud(cloud: Any) -> None:
-    answer = cloud.as_("integration").send("GET", "/rest/api/2/search", params={"jql": "project = OPS"})
+    answer = cloud.as_("integration").send(
+        "GET", "/rest/api/2/search", params={"jql": "project = OPS"}
+    )
     assert answer.status_code == 410
     assert "has been removed" in answer.json()["errorMessages"][0]
 
@@ -187,7 +211,9 @@ def test_the_index_lags_and_a_search_can_ask_for_what_it_knows(cloud: Any) -> No
     number = int(client.get(f"/rest/api/2/issue/{key}", fields="id")["id"])
     assert client.search("summary ~ late") == []
     body = {"jql": "summary ~ late", "fields": ["key"], "reconcileIssues": [number]}
-    assert [one["key"] for one in client.post("/rest/api/3/search/jql", body, 200)["issues"]] == [key]
+    assert [one["key"] for one in client.post("/rest/api/3/search/jql", body, 200)["issues"]] == [
+        key
+    ]
     other = cloud.ops_issue(summary="late two")
     assert client.search("summary ~ two") == []
     cloud.admin("POST", "/clock", {"advance_seconds": 61})
@@ -207,6 +233,12 @@ def test_two_hundred_thousand_issues_are_searched_in_the_blink_of_an_eye(server:
     server.admin("POST", "/seed", {"bulk": {"project": "OPS", "type": "Bug", "count": 200_000}})
     client = server.as_("integration")
     start = time.monotonic()
-    page = client.get("/rest/api/2/search", jql="project = OPS ORDER BY updated ASC, key ASC", startAt=150_000, maxResults=50, fields="summary,updated")
+    page = client.get(
+        "/rest/api/2/search",
+        jql="project = OPS ORDER BY updated ASC, key ASC",
+        startAt=150_000,
+        maxResults=50,
+        fields="summary,updated",
+    )
     assert len(page["issues"]) == 50
     assert time.monotonic() - start < 2
