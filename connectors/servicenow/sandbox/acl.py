@@ -23,7 +23,7 @@ _OPEN = frozenset({
 })  # fmt: skip
 # These need a role that agents have.
 _STAFF = frozenset({
-    "sys_journal_field", "sys_dictionary", "cmdb_ci", "task_ci", "conflict",
+    "sys_journal_field", "sys_dictionary", "cmdb_ci", "cmdb_rel_ci", "task_ci", "conflict",
     "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
 })  # fmt: skip
 # The vendor answers 403 for these to an account without admin, not an empty list.
@@ -65,7 +65,9 @@ _SYSTEM_COLUMNS = frozenset({
     "sys_id", "sys_created_on", "sys_created_by", "sys_updated_on", "sys_updated_by",
     "sys_mod_count", "sys_class_name", "sys_domain", "sys_domain_path", "sys_tags",
 })  # fmt: skip
-_NOT_WRITABLE = _SYSTEM_COLUMNS | {"approval", "approval_set", "priority", "task_effective_number"}
+_NOT_WRITABLE = _SYSTEM_COLUMNS | {"approval", "approval_set", "task_effective_number"}
+# The shipped data lookup computes the priority of these from impact and urgency.
+_COMPUTED_PRIORITY = frozenset({"incident", "problem", "change_request"})
 _SELF_SERVICE_INCIDENT = frozenset({
     "caller_id", "short_description", "description", "comments", "category", "subcategory",
     "urgency", "impact", "contact_type", "cmdb_ci", "correlation_id", "correlation_display",
@@ -221,6 +223,8 @@ class AccessRules:
         """Say whether a column takes this account's value; where not, the value is passed over."""
         if actor.is_admin:
             return True
+        if name == "priority" and table.name in _COMPUTED_PRIORITY:
+            return False
         if name in _NOT_WRITABLE:
             return name == "sys_id" and creating
         if table.name == "sysapproval_approver":

@@ -12,6 +12,7 @@ from connectors.servicenow.sandbox.api.attachment import AttachmentApi
 from connectors.servicenow.sandbox.api.batch import BatchApi
 from connectors.servicenow.sandbox.api.catalog import CatalogApi
 from connectors.servicenow.sandbox.api.change import ChangeApi
+from connectors.servicenow.sandbox.api.cmdb import CmdbApi
 from connectors.servicenow.sandbox.api.misc import KnowledgeApi, TinyUrls
 from connectors.servicenow.sandbox.api.oauth import OAuthApi
 from connectors.servicenow.sandbox.api.stats import StatsApi
@@ -50,7 +51,7 @@ class Router:
         self._limits = RateLimits(instance)
         batch, stats = BatchApi(self.dispatch), StatsApi(instance)
         attachments, changes = AttachmentApi(instance, table), ChangeApi(instance)
-        knowledge = KnowledgeApi(instance)
+        knowledge, cmdb = KnowledgeApi(instance), CmdbApi(instance, table)
         self._routes: list[tuple[re.Pattern[str], Handler]] = []
         self.add(
             rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
@@ -65,6 +66,10 @@ class Router:
         self.add(
             rf"/api/now/{_VERSION}batch/?",
             lambda call, match: batch.handle(call, match["version"] or ""),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}cmdb/instance/(?P<table>[^/]+)(?P<rest>(?:/.*)?)",
+            lambda call, match: cmdb.handle(call, match["table"], match["rest"]),
         )
         self.add(
             rf"/api/now/{_VERSION}stats/(?P<table>[^/]+)/?",

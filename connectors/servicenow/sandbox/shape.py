@@ -67,6 +67,8 @@ class Displays:
         self._schema = schema
         self._names: dict[str, dict[str, str | None]] = {}
         self._marks: dict[str, object] = {}
+        self._choices: Mapping[tuple[str, str], str] = {}
+        self._choice_mark: object = None
 
     def name_of(self, table_name: str, sys_id: str) -> str | None:
         """Return a record's display value: "" where it has none, None where it is not there."""
@@ -93,10 +95,23 @@ class Displays:
             if column.type is ColumnType.DUE:
                 return "UNKNOWN"
             return None if column.has_choices else ""
-        if column.choices:
-            return column.choices.get(value, value)
+        if column.has_choices or column.choices:
+            added = self.added_choices()
+            label = added.get((column.name, value)) if added else None
+            return label or column.choices.get(value, value)
         special = self._special(column, value, actor)
         return value if special is None else special
+
+    def added_choices(self) -> Mapping[tuple[str, str], str]:
+        """Return labels of choices that somebody added, by column and value."""
+        mark = self._store.version("sys_metadata")
+        if mark != self._choice_mark:
+            found = self._store.rows(
+                "SELECT element, value, label FROM sys_choice WHERE sys_created_by != 'system'"
+            )
+            self._choices = {(str(one[0]), str(one[1])): str(one[2]) for one in found}
+            self._choice_mark = mark
+        return self._choices
 
     def _special(self, column: Column, value: str, actor: Actor) -> str | None:
         by_type: dict[ColumnType, Callable[[], str]] = {

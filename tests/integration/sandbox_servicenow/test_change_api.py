@@ -272,3 +272,24 @@ def test_files_are_kept_whole(daemon: Api, requester: Api) -> None:
         timeout=10,
     )
     assert broken.status_code == 400
+
+
+def test_configuration_items_are_made_and_related(admin: Api, daemon: Api) -> None:
+    path = "/api/now/cmdb/instance/cmdb_ci_linux_server"
+    made = []
+    for name in ("linux99", "linux100"):
+        body = {"attributes": {"name": name, "firewall_status": "intranet"}, "source": "x"}
+        made.append(admin.post(path, body)["result"]["attributes"]["sys_id"])
+    changed = patch(admin, f"{path}/{made[0]}", {"attributes": {"cpu_name": "i5"}})
+    assert changed["result"]["attributes"]["cpu_name"] == "i5"
+    (kind,) = daemon.records("cmdb_rel_type", "nameLIKEUsed")
+    relation = {"inbound_relations": [{"target": made[1], "type": kind["sys_id"]}]}
+    result = admin.post(f"{path}/{made[0]}/relation", relation, 200)["result"]
+    assert [one["target"]["display_value"] for one in result["inbound_relations"]] == ["linux100"]
+    number = result["inbound_relations"][0]["sys_id"]
+    answer = admin.session.delete(f"{admin.url}{path}/{made[0]}/relation/{number}", timeout=10)
+    assert answer.status_code == 204
+    assert made[0] in [one["sys_id"] for one in daemon.get(path).json()["result"]]
+    daemon.post(path, {"attributes": {"name": "x"}}, 403)
+    admin.post(path, {"name": "x"}, 400)
+    admin.get("/api/now/cmdb/instance/incident", 400)

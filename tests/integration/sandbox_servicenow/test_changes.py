@@ -277,9 +277,11 @@ def test_a_standard_change_copies_its_template_and_needs_no_approval(daemon: Api
         "change_request",
         type="standard",
         short_description="mine",
+        description="mine",
         std_change_producer_version="16c2273c47010200e90d87e8dee49006",
     )
-    assert change["short_description"] == "Clear BGP sessions on a Cisco router"
+    assert change["short_description"] == "mine"
+    assert "Resend the complete BGP table" in change["description"]
     refusal = daemon.change("change_request", change["sys_id"], 403, description="mine")
     assert "Restrict fields from Standard Change" in refusal["error"]["detail"]
     moved = daemon.change("change_request", change["sys_id"], state="-2")

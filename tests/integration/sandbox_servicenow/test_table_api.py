@@ -159,6 +159,22 @@ def test_a_task_query_is_exact_in_its_class(daemon: Api) -> None:
     assert numbers(daemon, "number=CHG0000001") == []
 
 
+def test_a_parent_table_shows_its_own_columns(daemon: Api) -> None:
+    (row,) = daemon.records("task", "number=INC0000015")
+    assert "caller_id" not in row
+    assert "caller_id" not in daemon.record("task", row["sys_id"])
+    assert "caller_id" in daemon.record("incident", row["sys_id"])
+
+
+def test_an_added_choice_is_shown(admin: Api) -> None:
+    admin.create(
+        "sys_choice", name="incident", element="category", value="badge", label="Badge lost"
+    )
+    record = admin.create("incident", category="badge")
+    shown = admin.record("incident", record["sys_id"], sysparm_display_value="true")
+    assert shown["category"] == "Badge lost"
+
+
 def test_writes_answer_as_documented(daemon: Api) -> None:
     made = daemon.session.post(
         f"{daemon.url}{INCIDENT}", json={"short_description": "a", "x": "y"}, timeout=10

@@ -92,10 +92,12 @@ class CatalogApi:
     def _items(self, call: Call, _sys_id: str) -> Reply:
         text = call.parameter("sysparm_text").lower()
         category = call.parameter("sysparm_category")
+        catalog = call.parameter("sysparm_catalog")
         rows = [
             row
             for row in self._records.find("sc_cat_item", active="true")
             if text in f"{row['name']} {row['short_description']}".lower()
+            and (not catalog or catalog in row["sc_catalogs"].split(","))
             and category in ("", row["category"])
         ]
         limit = number(call.parameter("sysparm_limit"), 10)

@@ -133,7 +133,8 @@ class TableApi:
         actor = asked.call.actor
         seen = selection.visible(page.ids)
         hidden = self._instance.access.hidden_columns(actor, asked.table)
-        if seen is None and asked.plain and not hidden:
+        own = len(self._instance.schema.family(asked.table.name)) == 1
+        if seen is None and asked.plain and own and not hidden:
             return selection.ready(page.ids, asked.shape.base)
         ids = page.ids if seen is None else self._ids(asked.table, seen)
         if asked.names:
@@ -180,7 +181,9 @@ class TableApi:
     def _encoded(self, asked: TableCall, row: Row) -> bytes:
         hidden = self._instance.access.hidden_columns(asked.call.actor, asked.table)
         ids = self._ids(asked.table, [row])
-        if asked.plain and not hidden:
+        # The ready form has the columns of the record's own class, a parent table shows its own.
+        own = row.get("sys_class_name", asked.table.name) == asked.table.name
+        if asked.plain and (own or not asked.table.classed) and not hidden:
             ready = self._instance.store.encoded(asked.table, ids)[0]
             return ready.replace(ENCODED_MARK, asked.shape.base.encode())
         if asked.names:

@@ -8,9 +8,16 @@ _CLOSED = ("3", "4", "7")
 
 def register(records: Records) -> None:
     """Put the flow in force."""
+    records.before("sc_request", before_request)
     records.before("sc_req_item", before_item)
     records.after("sc_task", after_task)
     records.after("sc_req_item", after_item)
+
+
+def before_request(_records: Records, writing: Writing) -> None:
+    """Take a submitted request into process, as its flow does."""
+    if writing.old is not None and writing.becomes("request_state", "submitted"):
+        writing.new["request_state"] = "in_process"
 
 
 def before_item(records: Records, writing: Writing) -> None:

@@ -44,9 +44,9 @@ _PLAN = (
     "short_description", "description", "justification", "implementation_plan", "backout_plan",
     "test_plan", "risk_impact_analysis", "start_date", "end_date", "cmdb_ci", "type", "risk",
 )  # fmt: skip
-TEMPLATE_FIELDS = (
-    "short_description", "description", "justification", "implementation_plan", "backout_plan",
-    "test_plan", "risk_impact_analysis", "category", "risk", "impact", "assignment_group",
+_COPIED = (
+    "description", "justification", "implementation_plan", "backout_plan", "test_plan",
+    "risk_impact_analysis",
 )  # fmt: skip
 _STAGES = (ASSESS, AUTHORIZE)
 _PENDING_TASK = ("-5", "1", "2")
@@ -75,7 +75,7 @@ def before_change(records: Records, writing: Writing) -> None:
         new["type"] = writing.old["type"]
     if writing.changed("type"):
         new["chg_model"] = MODELS.get(new["type"], new["chg_model"])
-    if writing.old["type"] == "standard" and any(map(writing.changed, TEMPLATE_FIELDS[:7])):
+    if writing.old["type"] == "standard" and any(map(writing.changed, _COPIED)):
         raise aborted_by("change_request", *_STANDARD)
     _check_hold(writing)
     if writing.changed("state"):
@@ -110,8 +110,13 @@ def _copy_template(records: Records, new: Row) -> None:
         return
     for part in producer["template"].split("^"):
         name, separator, value = part.partition("=")
-        if separator and name in new:
+        if separator and name in new and (name in _COPIED or not _given(new, name)):
             new[name] = value
+
+
+def _given(new: Row, name: str) -> bool:
+    """A template fills what nobody chose, and overwrites the plan."""
+    return new[name] not in ("", "Other", "3")
 
 
 def _check_hold(writing: Writing) -> None:
