@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -218,11 +219,12 @@ class JiraHarness:
 
     def _invent_a_status(self, issue: str) -> None:
         """Put an issue into a status that an administrator has just invented."""
-        store = self._sandbox.site.store
-        statuses = self._sandbox.site.definition.statuses
-        if "19999" not in statuses:
-            invented = {"id": "19999", "name": "Limbo", "category": "indeterminate"}
-            statuses["19999"] = invented  # type: ignore[index]  # the definition is data
+        site = self._sandbox.site
+        invented = {"id": "19999", "name": "Limbo", "category": "indeterminate"}
+        # The definition is shared between sandboxes; this site gets one of its own.
+        statuses = {**site.definition.statuses, "19999": invented}
+        site.definition = replace(site.definition, statuses=statuses)
+        store = site.store
         with store.transaction():
             store.run("UPDATE issue SET status='19999' WHERE id=?", int(issue))
 

@@ -180,9 +180,10 @@ def test_tokens_that_go_in_a_circle_are_an_error() -> None:
     tokens = ["a", "b", "a"]
     site.faults = [{"issues": [], "isLast": False, "nextPageToken": one} for one in tokens]
     cursor = starting_at(T0)
+    for _ in tokens[:-1]:
+        cursor = poller(site).next_page(SWEEP, cursor).cursor
     with pytest.raises(InvalidAnswerError, match="token"):
-        for _ in tokens:
-            cursor = poller(site).next_page(SWEEP, cursor).cursor
+        poller(site).next_page(SWEEP, cursor)
 
 
 def test_a_page_that_is_not_the_last_and_has_no_token_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""What Jira answers, and what becomes of it: never emptiness, never a secret, never a second try."""
+"""What Jira answers and what becomes of it: no emptiness, no secret, no second try."""
 
 import json
 from datetime import timedelta
