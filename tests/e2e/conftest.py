@@ -28,10 +28,12 @@ def sandboxes(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, sandboxes: dict[str, Any]) -> Stage:
-    return Stage(
+def stage(tmp_path: Path, sandboxes: dict[str, Any]) -> Iterator[Stage]:
+    stage = Stage(
         folder=tmp_path,
         document=sandboxes,
         world=open_world(sandboxes),
         config=write_files(tmp_path, sandboxes),
     )
+    yield stage
+    stage.close()

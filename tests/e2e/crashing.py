@@ -2,7 +2,6 @@
 
 import copy
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,17 +56,12 @@ class CrashStage(Stage):
         }  # fmt: skip
 
     def _run_until_settled(self) -> int:
-        process = self.start("run", "--until-settled")
-        self.trap.kill = process.kill
-        try:
-            process.communicate(timeout=120)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
-        if process.returncode == -signal.SIGKILL:
+        command = self.start("run", "--until-settled")
+        self.trap.kill = command.kill
+        code = command.wait(180)
+        if code == -signal.SIGKILL:
             return 1 + self._run_until_settled()
-        assert process.returncode == 0, self.log()
+        assert code == 0, self.log()
         return 0
 
 

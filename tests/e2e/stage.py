@@ -1,18 +1,14 @@
 """A whole daemon in another process, against sandboxes in this one."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.cli.demo.people import World
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.e2e.zygote import Command, Zygote
 
 
 @dataclass
@@ -24,30 +20,31 @@ class Stage:
     world: World
     config: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _zygote: Zygote | None = None
+    _count: int = 0
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str) -> Command:
         """Start a `tiergate` command in a process of its own."""
-        with (self.folder / "daemon.log").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "engine.cli.main", *arguments],
-                cwd=ROOT,
-                env={**os.environ, **self.environment, "TIERGATE_CONFIG": str(self.config)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        if self._zygote is None:
+            self._zygote = Zygote(self.folder / "daemon.log", self.environment)
+        self._count += 1
+        return self._zygote.start(
+            list(arguments),
+            environment={"TIERGATE_CONFIG": str(self.config)},
+            out=self.folder / f"out-{self._count}.txt",
+        )
 
     def run(self, *arguments: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a `tiergate` command to its end."""
-        process = self.start(*arguments)
-        try:
-            out, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            raise
-        return subprocess.CompletedProcess(process.args, process.returncode, out)
+        command = self.start(*arguments)
+        code = command.wait(timeout)
+        out = command.out.read_text("utf-8")
+        return subprocess.CompletedProcess(list(arguments), code, out)
+
+    def close(self) -> None:
+        """End every process of the stage."""
+        if self._zygote is not None:
+            self._zygote.close()
 
     def settle(self) -> None:
         """Run the daemon until nothing moves by itself."""

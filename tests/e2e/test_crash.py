@@ -3,6 +3,7 @@
 The short version takes the two moments in turn; TIERGATE_CRASH=all takes both for every write.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,11 @@ def once(stage: CrashStage, ticket: SeedTicket, written: Written) -> None:
 def test_killed_at_any_external_write_it_still_ends_once(
     name: str, tmp_path: Path, sandboxes: dict[str, Any]
 ) -> None:
-    stage = crash_stage(tmp_path, sandboxes)
-    ticket = seed(name)
+    with contextlib.closing(crash_stage(tmp_path, sandboxes)) as stage:
+        _walk_and_kill(stage, seed(name))
+
+
+def _walk_and_kill(stage: CrashStage, ticket: SeedTicket) -> None:
     stage.settle()
     stage.trap.clear()
     written = write(stage.world, ticket)

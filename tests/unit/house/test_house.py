@@ -80,11 +80,14 @@ def test_shipped_code_holds_no_words_of_unfinished_work() -> None:
 
 
 def test_the_broad_except_exists_once_in_the_runtime() -> None:
-    pattern = re.compile(r"except( Exception| BaseException)?( as \w+)?:")
+    # Cleaning up and raising on is not catching.
+    pattern = re.compile(
+        r"except( Exception| BaseException)?( as \w+)?:(?![^\n]*\n(?:\s+[^\n]+\n){1,3}?\s+raise\n)"
+    )
     places = [
         str(path.relative_to(ROOT))
         for path in tracked("connectors/**.py", "engine/**.py", "config/**.py")
-        for _ in pattern.findall(path.read_text("utf-8"))
+        for _ in pattern.finditer(path.read_text("utf-8"))
     ]
     assert places == ["engine/runtime/guard.py"]
 
