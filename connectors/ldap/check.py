@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from connectors.ldap.answers import NO_SUCH_ATTRIBUTE
 from connectors.ldap.dialect import Dialect
-from connectors.ldap.directory import Directory
+from connectors.ldap.directory import Directory, equals
 from connectors.ldap.entry import Entry
 from connectors.ldap.protection import Protection
 from connectors.ldap.settings import Flavour, LDAPSettings
@@ -22,6 +22,7 @@ from engine.ports.findings import Finding, Severity
 _CLOCK_SLACK = timedelta(seconds=30)
 _CERTIFICATE_SLACK = timedelta(days=14)
 _SAMPLES = 3
+_LOOKED_AT = 50
 _AD_WRITTEN = ("pwdLastSet", "lockoutTime", "userAccountControl")
 _OPENLDAP_WRITTEN = ("userPassword", "pwdReset", "pwdAccountLockedTime")
 
@@ -114,17 +115,42 @@ class DirectoryCheck:
 
     # --- rights
     def _rights(self) -> Iterator[Finding]:
-        people = self._directory.transport.search(
-            self._directory.people, self._dialect.person_filter, self._dialect.person_attributes
+        people = self._some_people(self._dialect.person_filter, most=_LOOKED_AT)
+        ordinary = next(
+            (
+                one
+                for one in people
+                if self._is_untouched(one) and not self._protection.person_because(one)
+            ),
+            None,
         )
-        protected = [one for one in people if self._protection.person_because(one)]
-        others = [one for one in people if one not in protected and self._is_untouched(one)]
-        if not others:
-            seen = "no unprotected person below `people` is visible"
+        if ordinary is None:
+            seen = f"none of the first {len(people)} people is an unprotected, enabled person"
             yield self._finding(Severity.FAULT, "nobody_visible", seen, "correct `people`")
             return
-        yield from self._too_much(protected[:_SAMPLES], others[0])
-        yield from self._too_little(others[0])
+        yield from self._too_much(self._protected_people(), ordinary)
+        yield from self._too_little(ordinary)
+
+    def _some_people(self, filter_text: str, *, most: int) -> tuple[Entry, ...]:
+        return self._directory.transport.search(
+            self._directory.people, filter_text, self._dialect.person_attributes, most=most
+        )
+
+    def _protected_people(self) -> list[Entry]:
+        """Return samples of who is protected for each of the reasons that can be searched for."""
+        service, names = self._settings.service, self._settings.protected
+        marks = [equals(service.attribute, value) for value in service.values]
+        marks += [equals(self._dialect.names.uid, name) for name in names if "=" not in name]
+        if self._settings.flavour is Flavour.ACTIVE_DIRECTORY:
+            marks.append("(adminCount=1)")
+        filters = [f"(&{self._dialect.person_filter}{mark})" for mark in marks]
+        found = [one for text in filters for one in self._some_people(text, most=_SAMPLES)]
+        dns = [name for name in names if "=" in name]
+        for groups in self._protection.protected_group_dns().values():
+            dns += [dn for group in groups for dn in self._dialect.members(group)[:_SAMPLES]]
+        read = [self._directory.read(dn, self._dialect.person_attributes) for dn in dns]
+        found += [one for one in read if one is not None]
+        return [one for one in found if self._protection.person_because(one)]
 
     def _is_untouched(self, person: Entry) -> bool:
         state = self._dialect.login_state(person)

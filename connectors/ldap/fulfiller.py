@@ -296,9 +296,14 @@ class LDAPFulfiller:
                 "dn": group.dn,
                 "description": group.text("description"),
                 "members": str(len(self._dialect.members(group.dn))),
-                "ordinary": "true" if self._protection.is_ordinary(group) else "false",
+                "ordinary": _truth(self._protection.is_ordinary(group)),
+                "nested": _truth(self._protection.is_nested(group)),
             },
         )
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001  a word for a truth
+    return "true" if value else "false"
 
 
 def _spec(action: str) -> ActionSpec:

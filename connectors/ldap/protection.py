@@ -67,8 +67,12 @@ class Protection:
         return (
             self._is_named(group, self._settings.ordinary)
             and not self._dialect.privilege(group)
-            and not self._above(group.dn)
+            and not self.is_nested(group)
         )
+
+    def is_nested(self, group: Entry) -> bool:
+        """Whether a group is in another one, so that its members get more than its name says."""
+        return bool(self._above(group.dn))
 
     def own_dn(self) -> str:
         """Return our own account's distinguished name.

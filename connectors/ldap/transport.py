@@ -66,9 +66,15 @@ class Transport:
 
     # --- reading
     def search(
-        self, base: str, filter_text: str, attributes: Sequence[str], *, scope: str = "SUBTREE"
+        self,
+        base: str,
+        filter_text: str,
+        attributes: Sequence[str],
+        *,
+        scope: str = "SUBTREE",
+        most: int | None = None,
     ) -> tuple[Entry, ...]:
-        """Return every entry that matches, in pages where the server has many.
+        """Return every entry that matches, in pages where the server has many, or the first `most`.
 
         A broken connection is opened again once. A base that does not exist holds no entries.
 
@@ -79,14 +85,19 @@ class Transport:
         with self._lock:
             was_open = self._connection is not None
             try:
-                return self._search(base, filter_text, attributes, scope)
+                return self._search(base, filter_text, attributes, scope, most)
             except TransientError:
                 if not was_open or self._connection is not None:
                     raise  # a new connection would fare no better
-                return self._search(base, filter_text, attributes, scope)
+                return self._search(base, filter_text, attributes, scope, most)
 
     def _search(
-        self, base: str, filter_text: str, attributes: Sequence[str], scope: str
+        self,
+        base: str,
+        filter_text: str,
+        attributes: Sequence[str],
+        scope: str,
+        most: int | None,
     ) -> tuple[Entry, ...]:
         found: list[Entry] = []
         cookie: bytes | None = None
@@ -97,8 +108,8 @@ class Transport:
             self._require(result, f"search below {base or 'the root'}")
             found += [entry_of(row) for row in rows if row.get("type") == "searchResEntry"]
             cookie = next_cookie(result)
-            if not cookie:
-                return tuple(found)
+            if not cookie or (most is not None and len(found) >= most):
+                return tuple(found[:most])
 
     def _page(
         self,

@@ -94,7 +94,9 @@ def test_an_ordinary_group_is_listed_and_not_nested(world: World) -> None:
         bound = adapters.fulfiller.bind(
             "add_group_member", subject=person, parameters={"group": name}
         )
-        assert bound.targets["group"].facts["ordinary"] == ordinary
+        facts = bound.targets["group"].facts
+        assert facts["ordinary"] == ordinary
+        assert facts["nested"] == ("true" if name == nested else "false")
 
 
 def test_an_entry_that_changed_hands_is_refused(world: World, adapters: LDAPAdapters) -> None:

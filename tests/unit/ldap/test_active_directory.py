@@ -44,6 +44,7 @@ class PlayedTransport(Transport):
         attributes: Sequence[str],
         *,
         scope: str = "SUBTREE",  # noqa: ARG002  the signature of what it stands in for
+        most: int | None = None,  # noqa: ARG002  as above
     ) -> tuple[Entry, ...]:
         self.asked.append(filter_text)
         wanted = {name.lower() for name in attributes}
@@ -94,6 +95,7 @@ def test_members_are_read_in_ranges_to_the_end() -> None:
             attributes: Sequence[str],
             *,
             scope: str = "SUBTREE",  # noqa: ARG002  as above
+            most: int | None = None,  # noqa: ARG002  as above
         ) -> tuple[Entry, ...]:
             start = int(attributes[0].partition("=")[2].partition("-")[0])
             last = min(start + 1499, 3999)
