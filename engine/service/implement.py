@@ -192,7 +192,7 @@ def _call(services: Services, handling: Handling, effect: Effect) -> Handling | 
             plan.bound,
             key=firing.key,
             baseline=firing.baseline,
-            deadline=services.now() + services.settings.deadline,
+            deadline=fired_at + services.settings.deadline,
         )
     except (PreconditionError, ProtectedSubjectError) as refusal:
         return _refused(services, handling, firing, str(refusal))

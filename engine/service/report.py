@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from engine.domain.change import ChangeState, CloseCode
-from engine.domain.effect import Effect, EffectKind
+from engine.domain.effect import Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Stage
 from engine.errors import RecordNotFoundError
 from engine.service import moves, telling
+from engine.service.deliver import DELIVERED
 from engine.service.effects import FIRING, NOT_OURS, public
 from engine.service.judge import change_of, plan_of
 from engine.service.withdraw import release_hold
@@ -19,6 +20,20 @@ _OCCASIONS = {
     Stage.FULFILLED: Occasion.DONE,
     Stage.BACKED_OUT: Occasion.HANDED_OVER,
     Stage.HANDED_OVER: Occasion.HANDED_OVER,
+}
+
+
+_KINDS = {
+    EffectKind.IMPLEMENT: "carried out",
+    EffectKind.BACK_OUT: "backed out",
+    EffectKind.END: "ended as planned",
+}
+_PHASES = {
+    EffectPhase.INTENT: "not finished",
+    EffectPhase.DONE: "done",
+    EffectPhase.FAILED: "failed",
+    EffectPhase.UNKNOWN: "outcome unknown",
+    EffectPhase.BACKED_OUT: "taken back",
 }
 
 
@@ -79,8 +94,11 @@ def _did(effects: Sequence[Effect]) -> list[str]:
         if FIRING not in effect.evidence:
             continue
         fired_at = datetime.fromisoformat(effect.evidence[FIRING])
-        how = "verified at the target" if effect.verified else str(effect.phase)
-        lines.append(f"{effect.kind} {effect.action} {fired_at:%H:%M:%S} UTC, {how}")
+        how = "verified at the target" if effect.verified else _PHASES[effect.phase]
+        sent = ", sent to the out-of-band address on file" if DELIVERED in effect.evidence else ""
+        lines.append(
+            f"{effect.action} {_KINDS[effect.kind]} {fired_at:%d %b %Y %H:%M:%S} UTC, {how}{sent}"
+        )
     return lines
 
 

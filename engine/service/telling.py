@@ -11,6 +11,9 @@ from engine.domain.stage import Stage
 from engine.service import moves
 from engine.service.world import Occasion, Services, Template
 
+_LOOK_BACK = 200
+_MOST_RELATED = 3
+
 
 def may_write(handling: Handling) -> bool:
     """Whether anything of this handling may be written outside: a decision says so."""
@@ -64,10 +67,28 @@ def facts(
         "subject": handling.subject.name if handling.subject else "",
         "stage": str(stage),
         "did": list(did),
+        "related": _related(services, handling),
         "reason": reason,
         "change": _change(handling.change),
         "plan": _plan(handling.plan),
     }
+
+
+def _related(services: Services, handling: Handling) -> list[JSON]:
+    """Our other recent tickets of the same requester, for whoever reads the note."""
+    if handling.requester is None:
+        return []
+    with services.store.begin() as work:
+        others = work.handlings(limit=_LOOK_BACK)
+    lines: list[JSON] = []
+    for other in others:
+        is_same = other.requester is not None and other.requester.key == handling.requester.key
+        if not is_same or other.ticket.identity == handling.ticket.identity:
+            continue
+        action = other.decision.action if other.decision else ""
+        what = f"{action} {other.stage}".strip().replace("_", " ")
+        lines.append(f"{other.ticket.key} (same requester, {other.created_at:%d %b %Y}, {what})")
+    return lines[:_MOST_RELATED]
 
 
 def _change(change: ChangeRef | None) -> Mapping[str, JSON] | None:
@@ -85,8 +106,8 @@ def _plan(plan: Plan | None) -> Mapping[str, JSON] | None:
         "code": plan.code,
         "revision": plan.revision,
         "window": document["window"],
-        "expires": document["expires"],
-        "ends": document["ends"],
+        "expires_at": document["expires"],
+        "ends_at": document["ends"],
     }
 
 

@@ -202,12 +202,15 @@ class MemoryFulfiller:
         return Evidence(is_as_planned=as_planned, facts={"members": str(len(now))}, because=because)
 
     def back_out(self, bound: BoundAction, *, key: str, baseline: Mapping[str, str]) -> Evidence:
-        """Restore the members as they were before."""
+        """Restore what was there before."""
         if CATALOGUE[bound.action].backout is Backout.CANNOT_BE_UNDONE:
             raise PreconditionError(f"{bound.action} cannot be undone")
         self.calls.append(
             Call(action=bound.action, subject=bound.subject.id, key=key, is_backout=True)
         )
+        if bound.action == "open_door":
+            self.doors[bound.subject.id] = int(baseline["doors"])
+            return Evidence(is_as_planned=True, facts={"doors": baseline["doors"]})
         before = set(filter(None, baseline["members"].split(",")))
         self.groups[bound.targets[_GROUP.name].id] = before
         return Evidence(is_as_planned=True, facts={"members": str(len(before))})
