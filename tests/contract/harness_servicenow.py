@@ -21,7 +21,6 @@ from engine.ports.desk import TicketDesk
 from engine.runtime.clock import SystemClock
 from tests.contract.harness import Fault, Harness
 
-_TABLES = {TicketKind.INCIDENT: "incident", TicketKind.SERVICE_REQUEST: "sc_req_item"}
 _TICKET_STATES = {
     "1": TicketState.NEW,
     "2": TicketState.IN_PROGRESS,
@@ -73,6 +72,8 @@ class ServiceNowHarness:
 
     name = "servicenow"
     source = "incident"
+    table = "incident"
+    kind = TicketKind.INCIDENT
     requester = "abel.tuter"
     agent = "luke.wilson"
     approvers = ("howard.johnson", "beth.anglin")
@@ -91,9 +92,14 @@ class ServiceNowHarness:
             {
                 "url": sandbox.url,
                 "auth": {"user": account.username, "password": account.password},
-                "tickets": [{"table": "incident", "filter": "active=true"}],
+                "tickets": [{"table": self.table, "filter": "active=true"}],
                 "changes": {"assignment_group": "Software"},
-                "unset": {"category": ["inquiry"], "impact": ["3"], "urgency": ["3"]},
+                "unset": {
+                    "category": ["inquiry"],
+                    "impact": ["3"],
+                    "urgency": ["3"],
+                    "priority": ["4"],
+                },
                 "page_size": self.page_size,
                 "overlap": "120s",
                 "lag": "3s",
@@ -183,27 +189,29 @@ class ServiceNowHarness:
     def _ref(self, record: Mapping[str, str]) -> TicketRef:
         return TicketRef(
             system=self.name,
-            kind=TicketKind.INCIDENT,
+            kind=self.kind,
             id=record["sys_id"],
             key=record["number"],
         )
 
     def _insert(self, **values: str) -> TicketRef:
         """Insert as the system would, with times and states of our choice."""
-        row = {
+        row = {**self._values(), **values}
+        answer = requests.post(
+            f"{self._sandbox.admin_url}/seed",
+            json={"kind": "records", "table": self.table, "records": [row]},
+            timeout=30,
+        )
+        assert answer.ok, answer.text
+        return self._ref(self._read(self.table, answer.json()["sys_ids"][0]))
+
+    def _values(self) -> dict[str, str]:
+        return {
             "caller_id": self._user(self.requester),
             "sys_created_by": self.requester,
             "sys_updated_by": self.requester,
             "contact_type": "self-service",
-            **values,
         }
-        answer = requests.post(
-            f"{self._sandbox.admin_url}/seed",
-            json={"kind": "records", "table": "incident", "records": [row]},
-            timeout=30,
-        )
-        assert answer.ok, answer.text
-        return self._ref(self._read("incident", answer.json()["sys_ids"][0]))
 
     def seed_at(self, short_description: str, at: datetime) -> TicketRef:
         stamp = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -216,10 +224,10 @@ class ServiceNowHarness:
 
     def hide(self, ref: TicketRef) -> None:
         # Domain separation: counted, and not shown to accounts of the global domain.
-        self.patch("incident", ref.id, {"sys_domain": "other"}, by="admin")
+        self.patch(self.table, ref.id, {"sys_domain": "other"}, by="admin")
 
     def delete(self, ref: TicketRef) -> None:
-        self.call("DELETE", f"table/incident/{ref.id}")
+        self.call("DELETE", f"table/{self.table}/{ref.id}")
 
     def edit_field(self, ref: TicketRef, field: TicketField, value: str, *, by: str) -> None:
         match field:
@@ -230,7 +238,7 @@ class ServiceNowHarness:
             case TicketField.PRIORITY:
                 impact, urgency = _PRIORITIES[value]
                 values = {"impact": impact, "urgency": urgency}
-        self.patch("incident", ref.id, values, by=by)
+        self.patch(self.table, ref.id, values, by=by)
 
     def _group(self, name: str) -> str:
         return next(
@@ -238,13 +246,13 @@ class ServiceNowHarness:
         )
 
     def edit_text(self, ref: TicketRef, text: str, *, by: str) -> None:
-        self.patch("incident", ref.id, {"description": text}, by=by)
+        self.patch(self.table, ref.id, {"description": text}, by=by)
 
     def write_note(self, ref: TicketRef, text: str, *, by: str) -> None:
-        self.patch("incident", ref.id, {"work_notes": text}, by=by)
+        self.patch(self.table, ref.id, {"work_notes": text}, by=by)
 
     def take(self, ref: TicketRef, *, by: str) -> None:
-        self.patch("incident", ref.id, {"assigned_to": self._user(by)}, by=by)
+        self.patch(self.table, ref.id, {"assigned_to": self._user(by)}, by=by)
 
     def move_ticket(self, ref: TicketRef, to: TicketState, *, by: str) -> None:
         native = next(value for value, state in _TICKET_STATES.items() if state is to)
@@ -253,13 +261,13 @@ class ServiceNowHarness:
             values["hold_reason"] = "4"
         if to in {TicketState.RESOLVED, TicketState.CLOSED}:
             values |= {"close_code": "Solution provided", "close_notes": "done"}
-        self.patch("incident", ref.id, values, by=by)
+        self.patch(self.table, ref.id, values, by=by)
 
     def ticket_state(self, ref: TicketRef) -> TicketState:
-        return _TICKET_STATES[self._read("incident", ref.id)["state"]]
+        return _TICKET_STATES[self._read(self.table, ref.id)["state"]]
 
     def field(self, ref: TicketRef, field: TicketField) -> str:
-        record = self._read("incident", ref.id)
+        record = self._read(self.table, ref.id)
         match field:
             case TicketField.CATEGORY:
                 return "" if record["category"] == "inquiry" else record["category"]
@@ -282,7 +290,7 @@ class ServiceNowHarness:
         return self._journal(ref.id, "comments")
 
     def linked_changes(self, ref: TicketRef) -> tuple[str, ...]:
-        rfc = self._read("incident", ref.id)["rfc"]
+        rfc = self._read(self.table, ref.id)["rfc"]
         return (rfc,) if rfc else ()
 
     def faults_open(self) -> int:
