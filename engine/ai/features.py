@@ -13,7 +13,7 @@ _LOGIN = re.compile(r"\b[a-z]+\.[a-z]+\b|\S+@\S+")
 _DATE = re.compile(r"\b\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b")
 _NUMBER = re.compile(r"\d+")
 _CLAUSE = re.compile(
-    r"[.!?;:](?=\s|$)|\n|,\s|(?:^|\s)\d[.)]\s|\s[-*]\s"
+    r"[.!?;:](?=\s|$)|\n\s*(?:\d[.)]\s)?|,\s|(?:^|\s)\d[.)]\s|\s[-*]\s"
     r"|\b(?:and|also|besides|furthermore|additionally|instead|plus|und|ausserdem|außerdem|sowie"
     r"|zusätzlich|stattdessen|darüber hinaus|on top of that|as well as)\b",
     re.IGNORECASE,

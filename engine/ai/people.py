@@ -17,9 +17,10 @@ _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _LOGIN = re.compile(r"(?<![\w@.-])[a-z]{2,}\.[a-z][a-z-]+(?![\w@.-]*@)(?!\.\w)\b")
 _APOSTROPHES = "'\u2019"
 _LOWER = rf"[a-zß-ÿ{_APOSTROPHES}]"
-_NAME = rf"[A-ZÄÖÜÀ-Þ]{_LOWER}+(?:-[A-ZÄÖÜÀ-Þ]{_LOWER}+)?"
+_WORD = rf"[A-ZÄÖÜÀ-Þ](?:[{_APOSTROPHES}][A-ZÄÖÜÀ-Þ])?{_LOWER}+"
+_NAME = rf"{_WORD}(?:-{_WORD})?"
 _PAIR = re.compile(rf"(?=\b({_NAME}) ((?:(?:von|van|de|der|zu|di|al|el) )?{_NAME})\b)")
-_TITLED = re.compile(rf"\b(?:Herrn?|Frau|Mr\.?|Mrs\.?|Ms\.?|Dr\.?) ((?:{_NAME} )?{_NAME})\b")
+_TITLED = re.compile(rf"\b(?:(?:Herrn?|Frau|Mr|Mrs|Ms|Dr|Prof)\.? )+((?:{_NAME} )?{_NAME})\b")
 _AFTER_VERB = re.compile(
     r"\b(?:[Aa]dd|[Rr]emove|[Tt]ake|[Pp]ut|[Gg]ive|[Gg]rant|[Ee]nrol|[Dd]isable|[Dd]eactivate"
     r"|[Ss]uspend|[Uu]nlock|[Ff]ügt?|[Ff]ügen|[Nn]ehmt|[Nn]immt?|[Nn]ehmen|[Ee]ntfernt?"
