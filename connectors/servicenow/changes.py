@@ -325,9 +325,16 @@ class ServiceNowChanges:
             if text(reply, "parent") != ticket.id:
                 raise InvalidAnswerError(f"{ref}: linking it to {ticket} was ignored")
         if TABLES[ticket.kind] == "incident":
-            incident = self._client.read("incident", ticket.id, fields=("sys_id", "rfc"))
-            if not text(incident, "rfc"):
-                self._client.update("incident", ticket.id, {"rfc": ref.id}, fields=("rfc",))
+            self._point_at(ref, ticket)
+
+    def _point_at(self, ref: ChangeRef, ticket: TicketRef) -> None:
+        """Name the change in the incident's `rfc`, instead of none or of an earlier one of ours."""
+        incident = self._client.read(
+            "incident", ticket.id, fields=("sys_id", "rfc", "rfc.correlation_display")
+        )
+        now = text(incident, "rfc")
+        if not now or (now != ref.id and text(incident, "rfc.correlation_display") == MARK):
+            self._client.update("incident", ticket.id, {"rfc": ref.id}, fields=("rfc",))
 
     def account(self) -> Account:
         """Return our own account."""

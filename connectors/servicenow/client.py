@@ -132,8 +132,9 @@ class ServiceNowClient:
         hidden = 0
         last = ""
         while True:
-            term = f"sys_id>{last}" if last else ""
-            full = "^".join(part for part in (query, term, "ORDERBYsys_id") if part)
+            # A term behind a union would bind to its last part only.
+            parts = (q.both(part, q.after_id(last) if last else "") for part in query.split("^NQ"))
+            full = "^".join(part for part in (q.either(*parts), "ORDERBYsys_id") if part)
             rows = self.rows(table, full, fields=["sys_id", *fields], limit=page)
             found += rows.records
             if rows.total <= page:
@@ -142,6 +143,8 @@ class ServiceNowClient:
                 # Everything on this page is hidden; what lies behind cannot be reached by id.
                 return tuple(found), hidden + rows.total
             hidden += min(page, rows.total) - len(rows.records)
+            if text(rows.records[-1], "sys_id") == last:
+                raise InvalidAnswerError(f"{self.name} GET {table}: a page came twice")
             last = text(rows.records[-1], "sys_id")
 
     def rows_of(
