@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 from typing import NoReturn
 
+import orjson
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -258,7 +259,7 @@ def encoded(body: Json, media: str) -> bytes:
         return body
     if media.startswith("text/"):
         return str(body).encode()
-    return dumps(body).encode()
+    return orjson.dumps(body)
 
 
 def _response(reply: Reply) -> Response:

@@ -1,8 +1,30 @@
 """How users, statuses and the other small things of a site look in an answer."""
 
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
 from connectors.jira.sandbox.people import AVATAR_SIZES, Account
 from connectors.jira.sandbox.site import Call
-from connectors.jira.sandbox.wire import Row
+from connectors.jira.sandbox.wire import Json, Row
+
+K = TypeVar("K", bound=object)
+T = TypeVar("T")
+
+
+def remembered(render: Callable[[Call, K], T]) -> Callable[[Call, K], T]:
+    """Render each thing once per request; callers do not change what they get."""
+
+    @functools.wraps(render)
+    def once(call: Call, key: K) -> T:
+        place = (render.__name__, key)
+        found: Json = call.memo.get(place)
+        if found is None:
+            found = call.memo[place] = render(call, key)
+        answer: T = found
+        return answer
+
+    return once
 
 
 def avatars(base: str, kind: str, number: str) -> Row:
@@ -40,6 +62,7 @@ def user(call: Call, account: Account | None) -> Row | None:
     }
 
 
+@remembered
 def user_of(call: Call, key: str | None) -> Row | None:
     """Return the user with this id as the platform API shows one."""
     return user(call, call.people.by_id(key))
@@ -83,6 +106,7 @@ def category(call: Call, row: Row) -> Row:
     }
 
 
+@remembered
 def status(call: Call, number: str) -> Row:
     """Return a status."""
     row = call.definition.statuses[number]
@@ -96,6 +120,7 @@ def status(call: Call, number: str) -> Row:
     }
 
 
+@remembered
 def priority(call: Call, number: str | None) -> Row | None:
     """Return a priority as an issue shows it."""
     if number is None:
@@ -109,6 +134,7 @@ def priority(call: Call, number: str | None) -> Row | None:
     }
 
 
+@remembered
 def resolution(call: Call, number: str | None) -> Row | None:
     """Return a resolution."""
     if number is None:
@@ -122,6 +148,7 @@ def resolution(call: Call, number: str | None) -> Row | None:
     }
 
 
+@remembered
 def issue_type(call: Call, number: str) -> Row:
     """Return an issue type."""
     row = call.definition.types[number]
@@ -152,6 +179,12 @@ def project(call: Call, row: Row) -> Row:
     if call.cloud:
         bean["simplified"] = False
     return bean
+
+
+@remembered
+def project_bean(call: Call, number: int) -> Row:
+    """Return a project that is known to exist as an issue shows it."""
+    return project(call, project_of(call, number))
 
 
 def project_of(call: Call, number: int) -> Row:

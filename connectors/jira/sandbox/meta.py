@@ -151,7 +151,7 @@ def old_create_meta(call: Call) -> Json:
             continue
         types: list[Row] = []
         for one in call.definition.types_of(project["template"]):
-            bean = beans.issue_type(call, one["id"])
+            bean = dict(beans.issue_type(call, one["id"]))
             if expand:
                 bean["expand"] = "fields"
                 fields = _create_fields(call, project, one["id"])

@@ -76,6 +76,15 @@ def chosen(call: Call, wanted: Iterable[str], default: str) -> list[FieldSpec]:
     passed over, as Jira does.
     """
     names = list(wanted) or [default]
+    place = ("chosen", tuple(names))
+    if place in call.memo:
+        held: list[FieldSpec] = call.memo[place]
+        return held
+    found = call.memo[place] = _chosen(call, names, default)
+    return found
+
+
+def _chosen(call: Call, names: list[str], default: str) -> list[FieldSpec]:
     if all(name.startswith("-") for name in names):
         names = [default, *names]
     picked: dict[str, FieldSpec] = {}
@@ -177,7 +186,7 @@ _KEPT: Mapping[str, KeptShow] = {
     "resolution": lambda call, _spec, held: beans.resolution(call, held),
     "issuetype": lambda call, _spec, held: beans.issue_type(call, held),
     "status": lambda call, _spec, held: beans.status(call, held),
-    "project": lambda call, _spec, held: beans.project(call, beans.project_of(call, held)),
+    "project": lambda call, _spec, held: beans.project_bean(call, held),
     "components": _children,
     "versions": _children,
     "timetracking": _tracking,

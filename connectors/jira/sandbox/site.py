@@ -62,6 +62,8 @@ class Call:
     """Headers of the answer."""
     events: list[tuple[str, Row]] = field(default_factory=list)
     """What happened, for the webhooks."""
+    memo: dict[tuple[str, object], Json] = field(default_factory=dict)
+    """Beans that this request has rendered already (users, statuses and the like)."""
 
     @property
     def store(self) -> Store:

@@ -38,6 +38,8 @@ def comment(call: Call, row: Row, *, rendered: bool = False) -> Row:
 def comments_of(call: Call, row: Row) -> list[Row]:
     """Return the rows of the comments that the caller may read, oldest first."""
     rows = call.store.rows("SELECT * FROM comment WHERE issue=? ORDER BY id", row["id"])
+    if not rows:
+        return rows
     agent = call.may("BROWSE_PROJECTS", row["project"])
     return [
         one
