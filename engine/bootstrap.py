@@ -13,10 +13,12 @@ from config.installation import Installation, load_installation
 from config.renderer import TemplateRenderer
 from config.tier_map import LoadedTierMap, load_tier_map
 from connectors.registry import Directory, Itsm, build_directory, build_itsm, build_mailer, models
-from engine.ai.factory import build_classifier
+from engine.ai.lazy import LazyClassifier
+from engine.ai.local import LocalClassifier
 from engine.domain.action import ActionSpec, Catalogue
 from engine.domain.decision import Phase
 from engine.errors import ConfigurationError
+from engine.ports.brains import Classifier
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.mailer import Mailer
@@ -142,7 +144,7 @@ def open_daemon(
             change_systems=installation.changes,
             fulfillers={name: one.fulfiller for name, one in directories.items()},
             people=_people(directories),
-            classifier=build_classifier(tier_map.file, catalogue, installation.classifier),
+            classifier=_classifier(installation, tier_map),
             policy=tier_map.policy,
             renderer=TemplateRenderer(),
             mailer=mailer,
@@ -184,6 +186,14 @@ def _catalogue(directories: Mapping[str, Directory]) -> Catalogue:
             if found.setdefault(name, spec) != spec:
                 raise ConfigurationError(f"two targets define the action {name} differently")
     return found
+
+
+def _classifier(installation: Installation, tier_map: LoadedTierMap) -> Classifier:
+    terms = installation.classifier
+    training = tier_map.policy.training(
+        seed=terms.seed, threshold=terms.threshold, novelty=terms.novelty
+    )
+    return LazyClassifier(lambda: LocalClassifier(training))
 
 
 def _people(directories: Mapping[str, Directory]) -> People:

@@ -70,6 +70,7 @@ def run(
         elif until_settled:
             runtime.run_until_settled()
         else:
+            _log.info("trained", model=daemon.services.classifier.model)
             runtime.run()
         if (once or until_settled) and runtime.failing:
             for name, why in runtime.failing.items():
