@@ -220,6 +220,21 @@ def test_an_approval_of_an_earlier_pass_does_not_count(
     assert not before & after
 
 
+def test_the_next_revision_takes_the_earlier_ones_place_on_the_incident(
+    call: Call, snow: ServiceNowAdapters, draft: ChangeDraft, ticket: TicketRef
+) -> None:
+    first = snow.changes.open(draft)
+    snow.changes.link(first, ticket, url="")
+    second = snow.changes.open(dataclasses.replace(draft, correlation_id="tg:next:1-r2"))
+    snow.changes.link(second, ticket, url="")
+    assert call("GET", f"{TABLE}/incident/{ticket.id}")["rfc"]["value"] == second.id
+    theirs = call("POST", f"{TABLE}/change_request", json={"short_description": "x"})
+    body = {"rfc": theirs["sys_id"]}
+    call("PATCH", f"{TABLE}/incident/{ticket.id}", json=body)
+    snow.changes.link(second, ticket, url="")
+    assert call("GET", f"{TABLE}/incident/{ticket.id}")["rfc"]["value"] == theirs["sys_id"]
+
+
 # --- faults of our own
 def test_a_fault_without_a_configured_queue_is_a_configuration_error(connect: Connect) -> None:
     with pytest.raises(ConfigurationError):
