@@ -1,5 +1,6 @@
 """LDAPFulfiller: the actions of one directory behind the Fulfiller port."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -33,6 +34,7 @@ from engine.ports.findings import Finding
 from engine.ports.fulfilment import Secret
 
 _RESET = "reset_password"
+_STABLE_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class LDAPFulfiller:
@@ -152,15 +154,15 @@ class LDAPFulfiller:
         return self._operations[bound.action].judge(scene, baseline)
 
     def back_out(self, bound: BoundAction, *, key: str, baseline: Mapping[str, str]) -> Evidence:  # noqa: ARG002  the port's signature
-        """Take back what this effect changed, and only that.
+        """Take back what this effect changed, and only that, at any of several servers.
 
+        The end of a time-boxed membership comes weeks later, when another one may answer.
         Protection stands here as well: an account that became protected meanwhile is a person's
         business.
 
         Raises:
             PreconditionError: The action cannot be undone, or subject or group are gone.
         """
-        self._require_same_server(baseline)
         scene = self._scene(bound, NO_SECRET)
         self._protection.require_person(scene.person)
         if scene.group is not None:
@@ -244,6 +246,8 @@ class LDAPFulfiller:
             raise PreconditionError(str(error)) from error
 
     def _group_by_name(self, text: str) -> Entry:
+        if _STABLE_ID.fullmatch(text):
+            return self._group(text)
         if "=" in text:
             entry = self._directory.read(text, self._dialect.group_attributes)
             found: tuple[Entry, ...] = (entry,) if entry else ()

@@ -8,7 +8,7 @@ from connectors.ldap.entry import Entry, first_name
 from connectors.ldap.settings import LDAPSettings
 from engine.domain.canonical import JSON
 from engine.domain.refs import Account, Person
-from engine.errors import PersonUnknownError
+from engine.errors import PersonUnknownError, PreconditionError, RecordNotFoundError
 from engine.ports.people import AccountFacts
 
 
@@ -38,18 +38,8 @@ class LDAPPeople:
             PersonUnknownError: The account carries no join value, or none or several people do.
         """
         if account.system == self._system:
-            found = self._directory.transport.search(
-                self._directory.people,
-                f"(&{self._dialect.person_filter}{self._dialect.by_id(account.id)})",
-                self._dialect.person_attributes,
-            )
-            return self._person(_only(found, f"{account.system}:{account.name}"))
-        lookup = self._facts.get(account.system)
-        if lookup is None:
-            raise PersonUnknownError(f"nothing joins accounts of {account.system} to people")
-        value = lookup(account).strip()
-        if not value:
-            raise PersonUnknownError(f"{account.system}:{account.name} carries no join key")
+            return self._person(_only(self._by_id(account.id), f"{account.system}:{account.name}"))
+        value = self._join_value(account)
         attribute = self._settings.accounts.get(account.system, self._settings.join_on)
         found = self._directory.any_of(
             self._directory.people,
@@ -59,6 +49,29 @@ class LDAPPeople:
             self._dialect.person_attributes,
         )
         return self._person(_only(found, f"{account.system}:{account.name}"), account)
+
+    def _by_id(self, stable_id: str) -> tuple[Entry, ...]:
+        try:
+            wanted = self._dialect.by_id(stable_id)
+        except PreconditionError as error:
+            raise PersonUnknownError(str(error)) from error
+        return self._directory.transport.search(
+            self._directory.people,
+            f"(&{self._dialect.person_filter}{wanted})",
+            self._dialect.person_attributes,
+        )
+
+    def _join_value(self, account: Account) -> str:
+        lookup = self._facts.get(account.system)
+        if lookup is None:
+            raise PersonUnknownError(f"nothing joins accounts of {account.system} to people")
+        try:
+            value = lookup(account).strip()
+        except RecordNotFoundError as error:
+            raise PersonUnknownError(f"{account.system}:{account.name} is gone") from error
+        if not value:
+            raise PersonUnknownError(f"{account.system}:{account.name} carries no join key")
+        return value
 
     def by_name(self, text: str) -> Person:
         """Return the one person whose user id, address or whole name a text is.

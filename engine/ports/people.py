@@ -28,7 +28,7 @@ class People(Protocol):
 class AccountFacts(Protocol):
     """Looks up the join value of one account in its own system, read afresh."""
 
-    def __call__(self, account: Account) -> str:
+    def __call__(self, account: Account, /) -> str:
         """Return the value that joins this account to a person, "" where it carries none.
 
         Raises:

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -349,4 +350,21 @@ def test_the_plan_shows_fresh_facts_of_subject_and_group(
     assert shown["group"].facts["members"] == "2"
     assert shown["group"].facts["ordinary"] == "false"
     assert shown["subject"].name == someone.uid
+    for name in (group.upper(), world.group_dn(group), shown["group"].id):
+        again = Run(world, adapters, "remove_group_member", someone, {"group": name})
+        assert again.bound.targets["group"].id == shown["group"].id
     assert shown["subject"].id == run.bound.subject.id
+
+
+def test_many_threads_share_one_connection_and_each_gets_its_own_answer(
+    world: World, adapters: LDAPAdapters
+) -> None:
+    everybody = [world.someone() for _ in range(8)]
+
+    def disable(someone: Someone) -> tuple[str, bool]:
+        run = Run(world, adapters, "disable_account", someone, key=someone.uid)
+        run.implement()
+        return run.bound.subject.name, run.verify().is_as_planned
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert list(pool.map(disable, everybody)) == [(one.uid, True) for one in everybody]

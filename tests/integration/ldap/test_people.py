@@ -103,7 +103,7 @@ def test_an_entry_without_a_key_is_nobody(world: World, adapters: LDAPAdapters) 
 
 def test_an_account_that_nothing_joins_is_nobody(world: World, adapters: LDAPAdapters) -> None:
     world.someone()
-    for system in ("nowhere", "unheard-of"):
+    for system in ("nowhere", "unheard-of", "corporate-directory", "deleted"):
         with pytest.raises(PersonUnknownError):
             adapters.people.person(Account(system=system, id="1001", name="x"))
 

@@ -24,6 +24,7 @@ from connectors.ldap.sandbox.seed import ACCESS_LOG, FULFILMENT, GROUPS, PEOPLE,
 from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.ldap.settings import LDAPSettings
 from engine.domain.refs import Account, Person
+from engine.errors import RecordNotFoundError
 from tests.integration.ldap import samba_seed
 from tests.integration.ldap.seeds import write_ldif
 
@@ -99,7 +100,11 @@ class World:
             settings,
             installation_key=KEY,
             clock=self.clock,
-            account_facts={"servicenow": lambda account: account.id, "nowhere": lambda _: ""},
+            account_facts={
+                "servicenow": lambda account: account.id,
+                "nowhere": lambda _: "",
+                "deleted": _deleted,
+            },
         )
         self._open.append(made)
         return made
@@ -209,6 +214,10 @@ class SambaWorld(World):
             "userAccountControl": [(ldap3.MODIFY_REPLACE, ["512"])],
         }
         self._require(self.admin.modify(dn, changes))
+
+
+def _deleted(_account: Account) -> str:
+    raise RecordNotFoundError("no such account")
 
 
 Lacking = Callable[[str], NoReturn]
