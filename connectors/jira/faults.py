@@ -88,7 +88,7 @@ class FaultDesk:
         if known is not None and self._is_open(known):
             return known
         project = quoted(self._faults().project)
-        jql = f"project = {project} AND labels = {_label(marker)} ORDER BY created DESC"
+        jql = f"project = {project} AND labels = {quoted(_label(marker))} ORDER BY created DESC"
         for hit in self._client.search_all(jql, ("status",), most=50):
             issue_id = text_of(hit.get("id"))
             if self._is_open(issue_id):

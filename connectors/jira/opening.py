@@ -62,8 +62,8 @@ class Opening:
         Raises:
             InvalidAnswerError: More than one carries it.
         """
-        project = quoted(self._settings.project)
-        jql = f"project = {project} AND labels = {label_of(correlation_id)} ORDER BY created ASC"
+        project, label = quoted(self._settings.project), quoted(label_of(correlation_id))
+        jql = f"project = {project} AND labels = {label} ORDER BY created ASC"
         hits = self._client.search_all(jql, ("summary",), most=50)
         held = [text_of(hit.get("id")) for hit in hits]
         found = [one for one in held if self._carries(one, correlation_id)]

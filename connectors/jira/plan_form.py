@@ -52,8 +52,13 @@ class PlanForm:
         Raises:
             FieldUnknownError: A text of the plan has no field, or the name stands for several.
         """
-        name = self._settings.native(part)
-        return self._site.find_field(name) if part in OPTIONAL else self._site.field(name)
+        names = self._settings.native(part)
+        found = (self._site.find_field(name) for name in names)
+        first = next((one for one in found if one is not None), None)
+        return first if first is not None or part in OPTIONAL else self._site.field(names[0])
+
+    def _text_field(self, part: PlanField) -> NativeField:
+        return self.native(part) or self._site.field(self._settings.native(part)[0])
 
     def ids(self) -> tuple[str, ...]:
         """Return the native fields of all parts."""
@@ -80,7 +85,7 @@ class PlanForm:
         texts = draft.text.fields()
         found: dict[str, Any] = {}
         for part in TEXTS:
-            one = self._site.field(self._settings.native(part))
+            one = self._text_field(part)
             is_line = part is PlanField.SHORT_DESCRIPTION
             write = one_line if is_line else fenced
             text = write(texts[part], str(part))
@@ -111,10 +116,7 @@ class PlanForm:
 
     def text(self, fields: Payload) -> PlanText:
         """Return the plan's texts as they stand on the record."""
-        held = {
-            str(part): unfenced(fields.get(self._site.field(self._settings.native(part)).id))
-            for part in TEXTS
-        }
+        held = {str(part): unfenced(fields.get(self._text_field(part).id)) for part in TEXTS}
         return PlanText(**held)
 
     def window(self, fields: Payload) -> Window:
@@ -138,15 +140,11 @@ class PlanForm:
                 raise PlanChangedError(f"{number}: {name} does not read as it was drafted")
         for part, wanted in zip(_WINDOW, (draft.window.earliest, draft.window.latest), strict=True):
             one = self.native(part)
-            if one is None:
+            if one is None or wanted is None:
                 continue
             value = text_of(fields.get(one.id))
-            is_same = (
-                not value
-                if wanted is None
-                else bool(value)
-                and instant(value, str(part)) == instant(native_instant(wanted), str(part))
-            )
+            drafted = instant(native_instant(wanted), str(part))
+            is_same = bool(value) and instant(value, str(part)) == drafted
             if not is_same:
                 raise PlanChangedError(f"{number}: {part} does not read as it was drafted")
 

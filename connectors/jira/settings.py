@@ -137,18 +137,19 @@ class PlanField(StrEnum):
     CORRELATION = "correlation"
 
 
-DEFAULT_PLAN_FIELDS: Mapping[PlanField, str] = {
-    PlanField.SHORT_DESCRIPTION: "summary",
-    PlanField.DESCRIPTION: "description",
-    PlanField.JUSTIFICATION: "Justification",
-    PlanField.RISK_AND_IMPACT: "Risk assessment",
-    PlanField.IMPLEMENTATION: "Implementation plan",
-    PlanField.TEST: "Test plan",
-    PlanField.BACKOUT: "Backout plan",
-    PlanField.PLANNED_START: "Planned start",
-    PlanField.PLANNED_END: "Planned end",
-    PlanField.KIND: "Change type",
-    PlanField.CORRELATION: "Correlation id",
+DEFAULT_PLAN_FIELDS: Mapping[PlanField, tuple[str, ...]] = {
+    PlanField.SHORT_DESCRIPTION: ("summary",),
+    PlanField.DESCRIPTION: ("description",),
+    PlanField.JUSTIFICATION: ("Justification",),
+    PlanField.RISK_AND_IMPACT: ("Risk assessment",),
+    PlanField.IMPLEMENTATION: ("Implementation plan",),
+    PlanField.TEST: ("Test plan",),
+    PlanField.BACKOUT: ("Backout plan",),
+    # Sites made before the ITSM template was renamed have the second name.
+    PlanField.PLANNED_START: ("Planned start", "Change start date"),
+    PlanField.PLANNED_END: ("Planned end", "Change completion date"),
+    PlanField.KIND: ("Change type",),
+    PlanField.CORRELATION: ("Correlation id",),
 }
 
 
@@ -205,9 +206,10 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     unsuccessful: tuple[str, ...] = ("Failed", "Closed", "Done")
     resolutions: Mapping[str, str] = {"successful": "Done", "unsuccessful": "Failed"}
 
-    def native(self, part: PlanField) -> str:
-        """Return the name or id of the field that holds this part of the plan."""
-        return self.fields.get(part, DEFAULT_PLAN_FIELDS[part])
+    def native(self, part: PlanField) -> tuple[str, ...]:
+        """Return names or ids of the field that holds this part of the plan, best first."""
+        configured = self.fields.get(part)
+        return DEFAULT_PLAN_FIELDS[part] if configured is None else (configured,)
 
 
 class WaitingSettings(BaseModel, extra="forbid", frozen=True):
@@ -247,7 +249,8 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
         url: Base address, `https://api.atlassian.com/ex/jira/{cloudId}` included.
         web: Address that people open, where it differs from `url`.
         unset: Values of triage fields that nobody chose, by field.
-        channels: How a request must have come for its reporter to count as its author.
+        channels: How a ticket must have come for its reporter to count as its author. A plain
+            issue comes by `jira`, which is safe only where no mail handler makes issues.
         statuses, kinds: Native status and issue type names (or ids) beside the shipped ones.
         ignored: Issue types that are no tickets.
         overlap: How far a sweep reaches back behind the newest record of the one before: the lag
@@ -270,7 +273,7 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
         TicketField.PRIORITY: FieldTarget(field="priority")
     }
     unset: Mapping[TicketField, tuple[str, ...]] = {}
-    channels: tuple[str, ...] = ("portal", "jira")
+    channels: tuple[str, ...] = ("portal",)
     statuses: Mapping[str, TicketState] = {}
     kinds: Mapping[str, TicketKind] = {}
     ignored: tuple[str, ...] = (

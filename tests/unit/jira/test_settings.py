@@ -106,8 +106,8 @@ def test_names_and_ids_of_the_site_go_before_the_shipped_ones() -> None:
     assert made.fields[TicketField.PRIORITY].field == "customfield_7"
     assert made.statuses["Wartet"] is TicketState.ON_HOLD
     assert made.changes is not None
-    assert made.changes.native(PlanField.JUSTIFICATION) == "customfield_9"
-    assert made.changes.native(PlanField.BACKOUT) == "Backout plan"
+    assert made.changes.native(PlanField.JUSTIFICATION) == ("customfield_9",)
+    assert made.changes.native(PlanField.BACKOUT) == ("Backout plan",)
     assert made.changes.statuses["10013"] is ChangeState.AUTHORIZE
 
 
