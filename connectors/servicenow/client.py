@@ -203,12 +203,22 @@ class ServiceNowClient:
         return self.retry(lambda: self._guarded(what, post), is_repeatable=is_repeatable)
 
     def update(
-        self, table: str, sys_id: str, values: Mapping[str, str], *, fields: Sequence[str]
+        self,
+        table: str,
+        sys_id: str,
+        values: Mapping[str, str],
+        *,
+        fields: Sequence[str],
+        is_repeatable: bool = True,
     ) -> Record:
         """Set fields of a record and return it as the reply shows it: a 200 alone proves nothing.
 
-        Setting the same values again does no harm, so a lost answer is answered by a second try;
-        journal fields are not written by this method.
+        Setting the same values again mostly does no harm, so a lost answer is answered by a second
+        try; not so a move, behind which a flow may have gone on. Journal fields are not written by
+        this method.
+
+        Raises:
+            OutcomeUnknownError: Not repeatable, and the values may or may not be there now.
         """
 
         def patch() -> Record:
@@ -216,7 +226,8 @@ class ServiceNowClient:
             body = json.dumps(dict(values))
             return read_record(resource.request("PATCH", path_append=f"/{sys_id}", data=body).one())
 
-        return self.retry(lambda: self._guarded(f"{self.name} PATCH {table}/{sys_id}", patch))
+        what = f"{self.name} PATCH {table}/{sys_id}"
+        return self.retry(lambda: self._guarded(what, patch), is_repeatable=is_repeatable)
 
     def append(self, table: str, sys_id: str, element: str, entry: str) -> None:
         """Append one journal entry, once per call; the caller looks for it before calling again.

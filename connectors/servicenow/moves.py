@@ -20,6 +20,7 @@ from engine.errors import (
     InvalidAnswerError,
     MissingRightError,
     NotApprovedError,
+    OutcomeUnknownError,
     PermanentError,
 )
 
@@ -66,10 +67,26 @@ class Moves:
     def _state(self, record: Record) -> ChangeState:
         return self._mapping.state(text(record, "state"))
 
-    def _move(self, ref: ChangeRef, to: ChangeState, **values: str) -> ChangeState:
-        """Ask for a move and return the state that the reply shows."""
+    def _move(
+        self, ref: ChangeRef, before: ChangeState, to: ChangeState, **values: str
+    ) -> ChangeState:
+        """Ask for a move and return the state that the reply shows.
+
+        When the answer is lost the record is read: the move is not sent again, since the chain may
+        have gone on from where it led.
+
+        Raises:
+            OutcomeUnknownError: The answer was lost and the record still stands where it was.
+        """
         body = {"state": self._native[to], **values}
-        return self._state(self._client.update(_TABLE, ref.id, body, fields=_FIELDS))
+        try:
+            reply = self._client.update(_TABLE, ref.id, body, fields=_FIELDS, is_repeatable=False)
+        except OutcomeUnknownError:
+            state = self._state(self._read(ref))
+            if state is before:
+                raise
+            return state
+        return self._state(reply)
 
     def submit(self, ref: ChangeRef, to: ChangeState) -> None:
         """Move from New; the chain may go on by itself at once, so any state behind New counts.
@@ -78,7 +95,7 @@ class Moves:
             InvalidAnswerError: Ignored.
             MissingRightError: Refused by a right or by a business rule, which the message names.
         """
-        state = self._move(ref, to)
+        state = self._move(ref, ChangeState.NEW, to)
         if state not in _PAST_NEW:
             raise InvalidAnswerError(
                 f"{ref}: asking for approval was answered with success and ignored (still {state})"
@@ -101,7 +118,7 @@ class Moves:
         if state is not ChangeState.SCHEDULED:
             raise NotApprovedError(f"{ref}: is {state}, not scheduled")
         try:
-            state = self._move(ref, ChangeState.IMPLEMENT, work_start=q.instant(at))
+            state = self._move(ref, state, ChangeState.IMPLEMENT, work_start=q.instant(at))
         except MissingRightError as refused:
             raise NotApprovedError(
                 f"{ref}: the move to Implement was refused: {refused}"
@@ -128,13 +145,14 @@ class Moves:
             raise PermanentError(f"{ref}: is {state}, so it cannot be closed")
         self._complete_tasks(ref, code)
         if state is ChangeState.IMPLEMENT:
-            state = self._move(ref, ChangeState.REVIEW, work_end=q.instant(at))
+            state = self._move(ref, state, ChangeState.REVIEW, work_end=q.instant(at))
             if state is not ChangeState.REVIEW:
                 raise InvalidAnswerError(f"{ref}: the move to Review was ignored (still {state})")
             # Leaving Implement can make review tasks; manual ones keep the change from closing.
             self._complete_tasks(ref, code)
         state = self._move(
             ref,
+            state,
             ChangeState.CLOSED,
             close_code=self._settings.close_codes[code],
             close_notes=notes,
@@ -174,8 +192,9 @@ class Moves:
         """
         record = self._read(ref)
         approval = map_or_raise(ROW_STATES, "change_request.approval", text(record, "approval"))
-        if self._state(record) not in _CANCELLABLE or approval is ApprovalState.REJECTED:
+        state = self._state(record)
+        if state not in _CANCELLABLE or approval is ApprovalState.REJECTED:
             return
-        state = self._move(ref, ChangeState.CANCELLED, close_notes=reason[:_LARGEST_NOTES])
+        state = self._move(ref, state, ChangeState.CANCELLED, close_notes=reason[:_LARGEST_NOTES])
         if state is not ChangeState.CANCELLED:
             raise InvalidAnswerError(f"{ref}: the cancellation was ignored (still {state})")

@@ -19,6 +19,7 @@ from engine.errors import (
     DoesNotFitError,
     InvalidAnswerError,
     NotApprovedError,
+    OutcomeUnknownError,
     PermanentError,
     PlanChangedError,
 )
@@ -144,6 +145,26 @@ def test_a_submission_that_runs_on_to_authorize_counts(
     replies(instance, state="-3", approval="requested")
     snow.changes.submit(REF, DRAFT)
     assert instance.bodies("PATCH") == [{"state": "-4"}]
+
+
+def test_a_submission_whose_answer_was_lost_is_read_and_not_sent_again(
+    instance: Instance, snow: ServiceNowAdapters
+) -> None:
+    stands(instance)
+    instance.write("PATCH", f"change_request/{CHANGE}", None, status=502, body="{}")
+    stands(instance, state="-3", approval="requested")
+    snow.changes.submit(REF, DRAFT)
+    assert len(instance.bodies("PATCH")) == 1
+
+
+def test_a_lost_move_that_left_no_trace_stays_unknown(
+    instance: Instance, snow: ServiceNowAdapters
+) -> None:
+    stands(instance, state="-2", approval="approved")
+    instance.write("PATCH", f"change_request/{CHANGE}", None, status=504, body="{}")
+    with pytest.raises(OutcomeUnknownError):
+        snow.changes.begin(REF, at=NOW)
+    assert len(instance.bodies("PATCH")) == 1
 
 
 @pytest.mark.parametrize(
