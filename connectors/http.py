@@ -13,6 +13,7 @@ import email.utils
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -67,12 +68,12 @@ class HTTPLimits:
     largest_answer: int = 64 * 1024 * 1024
 
 
-class RenewableAuth(AuthBase):
+class RenewableAuth(AuthBase, ABC):
     """Credentials that can be renewed once when the other side calls them expired."""
 
+    @abstractmethod
     def renew(self, request: requests.PreparedRequest) -> bool:
         """Put fresh credentials on `request`; return False when there are none."""
-        raise NotImplementedError
 
 
 def is_read(method: str | None) -> bool:
