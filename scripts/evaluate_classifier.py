@@ -16,7 +16,7 @@ from pathlib import Path
 
 from config.tier_map import compile_tier_map
 from connectors.ldap.actions import CATALOGUE
-from engine.ai.evaluation import Report, evaluate, load_examples
+from engine.ai.evaluation import Report, Terms, evaluate, load_examples
 from engine.ai.local import LocalClassifier
 from engine.domain.classification import ClassifierInput
 
@@ -34,9 +34,14 @@ def main() -> int:
     given = parser.parse_args()
     policy = compile_tier_map(given.map, CATALOGUE)
     classifier = LocalClassifier(policy.training(seed=20261120, threshold=None, novelty=None))
-    rules = {name: policy.subject_rule(name) for name in policy.actions}
+    terms = {
+        name: Terms(
+            subject_rule=action.section.subject, confidence=float(action.section.confidence)
+        )
+        for name, action in policy.actions.items()
+    }
     print(f"model {classifier.model}, tier map {policy.digest}")
-    report = evaluate(classifier, load_examples(given.examples), rules)
+    report = evaluate(classifier, load_examples(given.examples), terms)
     tell(report, is_shown=given.show)
     if SHARED.is_dir():
         for name, texts in real_texts():
@@ -64,9 +69,7 @@ def tell(report: Report, *, is_shown: bool) -> None:
     if is_shown:
         for one in report.judged:
             if one.example.action != "none" and not one.is_right:
-                text = " / ".join(
-                    (one.example.text.short_description, one.example.text.description)
-                )
+                text = f"{one.example.text.short_description} / {one.example.text.description}"
                 print(f"missed {one.example.id} {one.example.action}: {text}")
                 print(f"       {one.answer.candidate}: {one.answer.abstained_because}")
 

@@ -17,6 +17,12 @@ from engine.ai.lexicon import lowered, shipped_lexicon
 _OFTEN = 0.12
 _MOSTLY = 0.6
 _PRECISE = 0.6
+_QUESTION = re.compile(r"[^.!?\n]+\?")
+_REQUEST = re.compile(
+    r"\b(?:please|pls|plz|kindly|bitte|you|somebody|someone|anyone|may i|can i|could i|mind|help"
+    r"|k(?:ö|oe)nnt\w*|kannst|kann jemand|w(?:ü|ue)rdet|w(?:ü|ue)rden sie"
+    r"|darf ich|d(?:ü|ue)rfte ich|ihr|hilfe)\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +103,15 @@ def is_negated(text: str) -> str:
 
 def is_question(text: str) -> str:
     """Return the words that make the text a question about something, else ""."""
-    return _words(shipped_lexicon().questions, text)
+    return _words(shipped_lexicon().questions, text) or _bare_question(text)
+
+
+def _bare_question(text: str) -> str:
+    """Return a question that asks nobody to do anything ("Is my account locked?"), else ""."""
+    for match in _QUESTION.finditer(text):
+        if not _REQUEST.search(lowered(match.group())):
+            return match.group().strip()
+    return ""
 
 
 def is_elsewhere(text: str) -> str:

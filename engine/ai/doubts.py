@@ -4,6 +4,7 @@ import unicodedata
 
 from engine.ai.cues import Cues, is_elsewhere, is_foreign, is_negated, is_question
 from engine.ai.features import clauses, concepts_of
+from engine.ai.objects import KnownWords
 from engine.domain.classification import AbstainReason, ClassifierInput
 
 Doubt = tuple[AbstainReason, str]
@@ -44,18 +45,22 @@ def taken_back(text: str) -> Doubt | None:
     return (AbstainReason.NEGATED, f"It takes it back: {_short(words)}") if words else None
 
 
-def matter(text: str, action: str, cues: Cues) -> Doubt | None:
+def matter(text: str, action: str, cues: Cues, words: KnownWords) -> Doubt | None:
     """Return the doubt that it is about something else too, or about another kind of thing."""
     doubt = second(text, action, cues)
     if doubt is not None:
         return doubt
     if "group" in cues.anchors[action] or not cues.speaks_for[action]:
         return None
+    stranger = words.stranger(text)
+    if stranger:
+        because = f"It is about another thing than a directory account: {_short(stranger)}"
+        return AbstainReason.LOW_CONFIDENCE, because
     about = cues.speaks_for[action] | cues.anchors[action]
     for clause in clauses(text):
-        words = is_foreign(clause)
-        if words and about & concepts_of(clause):
-            because = f"It is about another thing than a directory account: {_short(words)}"
+        thing = is_foreign(clause)
+        if thing and about & concepts_of(clause):
+            because = f"It is about another thing than a directory account: {_short(thing)}"
             return AbstainReason.LOW_CONFIDENCE, because
     return None
 

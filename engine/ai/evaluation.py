@@ -32,11 +32,19 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a tier map asks of an action: whose account, and how sure intent and parameters are."""
+
+    subject_rule: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """One example with its answer.
 
-    `runs` says that the intent would be acted on; for an action that only its own requester may ask
-    for, an answer that names somebody else is handed over by the tier map and does not run.
+    `runs` says that the intent would be acted on: sure enough for the tier map, and about the
+    requester's own account where the action allows no other.
     """
 
     example: Example
@@ -139,25 +147,28 @@ def load_examples(path: Path) -> tuple[Example, ...]:
 
 
 def evaluate(
-    classifier: Classifier, examples: Sequence[Example], subject_rules: Mapping[str, str]
+    classifier: Classifier, examples: Sequence[Example], terms: Mapping[str, Terms]
 ) -> Report:
     """Classify every example and judge the answers.
 
     Args:
         classifier: What is measured.
         examples: The texts and what they ask for.
-        subject_rules: Action to `requester` or `named`, as the tier map says.
+        terms: What the tier map asks of each action before it runs.
     """
     answers = classifier.classify([example.text for example in examples])
     return Report(
         judged=tuple(
-            Judged(example=example, answer=answer, runs=_runs(answer, subject_rules))
+            Judged(example=example, answer=answer, runs=_runs(answer, terms))
             for example, answer in zip(examples, answers, strict=True)
         )
     )
 
 
-def _runs(answer: Classification, subject_rules: Mapping[str, str]) -> bool:
+def _runs(answer: Classification, terms: Mapping[str, Terms]) -> bool:
     if not answer.intent:
         return False
-    return subject_rules[answer.intent] == "named" or _SUBJECT not in answer.parameters
+    asked = terms[answer.intent]
+    least = min((answer.confidence, *(guess.confidence for guess in answer.parameters.values())))
+    is_own = asked.subject_rule == "named" or _SUBJECT not in answer.parameters
+    return is_own and least >= asked.confidence

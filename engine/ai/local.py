@@ -11,6 +11,7 @@ from engine.ai.calibration import Curve, learn_curve
 from engine.ai.cues import Cues, learn_cues
 from engine.ai.lexicon import shipped_data, shipped_negatives
 from engine.ai.model import NONE, Scored, TextModel, fingerprint
+from engine.ai.objects import learn_words
 from engine.ai.parameters import end_in, groups_in, read_date
 from engine.ai.people import people_in, speaks_of_self
 from engine.ai.quotes import evidence_of
@@ -65,6 +66,7 @@ class LocalClassifier:
             name: tuple(sorted(set(action.phrases))) for name, action in self._actions.items()
         }
         self._cues: Cues = learn_cues(phrases)
+        self._words = learn_words(phrases)
         routed = tuple(phrase for route in training.routes for phrase in route.phrases)
         everything = {**phrases, NONE: tuple(sorted({*shipped_negatives(), *routed}))}
         self._model = TextModel(everything, seed=training.seed, novelty=self._novelty)
@@ -156,7 +158,7 @@ class LocalClassifier:
         likeliest = max(scored.probabilities, key=lambda name: scored.probabilities[name])
         if likeliest == NONE:
             return AbstainReason.LOW_CONFIDENCE, "It looks like none of the actions"
-        doubt = doubts.matter(text, candidate, self._cues)
+        doubt = doubts.matter(text, candidate, self._cues, self._words)
         if doubt is not None:
             return doubt
         if not self._cues.agree(candidate, text):

@@ -12,6 +12,7 @@ from engine.domain.classification import Guess
 
 _SURE = 0.99
 _LIKELY = 0.96
+_MAYBE = 0.9
 _UNSURE = 0.6
 
 _QUOTED = re.compile(
@@ -19,10 +20,12 @@ _QUOTED = re.compile(
     re.IGNORECASE,
 )
 _AFTER_WORD = re.compile(
-    r"\b(?:group|gruppe|verteiler|distribution list)\s+(?:named |called |namens |mit dem namen )?"
+    r"\b(ad[- ]|active directory |security |distribution |sicherheits)?"
+    r"(?:group|gruppe|verteiler|distribution list)\s+(?:named |called |namens |mit dem namen )?"
     r"([A-Za-zÄÖÜäöü][\w.]{2,})",
     re.IGNORECASE,
 )
+
 _MONTHS: Mapping[str, int] = {
     name: number
     for number, names in enumerate(
@@ -75,8 +78,8 @@ def groups_in(text: str) -> tuple[Guess, ...]:
         note(match.group(), _SURE)
     if not found:
         for match in _AFTER_WORD.finditer(text):
-            if lowered(match[1]) not in after_group() and is_name(match[1]):
-                note(match[1], _LIKELY)
+            if lowered(match[2]) not in after_group() and is_name(match[2]):
+                note(match[2], _LIKELY if match[1] else _MAYBE)
     return tuple(found.values())
 
 

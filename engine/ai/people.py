@@ -16,6 +16,7 @@ from engine.ai.lexicon import DATA, lowered, shipped_lexicon, shipped_negatives
 _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _LOGIN = re.compile(r"(?<![\w@.-])[a-z]{2,}\.[a-z][a-z-]+(?![\w@.-]*@)(?!\.\w)\b")
 _APOSTROPHES = "'\u2019"
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")
 _LOWER = rf"[a-zß-ÿ{_APOSTROPHES}]"
 _WORD = rf"[A-ZÄÖÜÀ-Þ](?:[{_APOSTROPHES}][A-ZÄÖÜÀ-Þ])?{_LOWER}+"
 _NAME = rf"{_WORD}(?:-{_WORD})?"
@@ -101,6 +102,7 @@ def _without_signature(text: str) -> str:
 
 def _named(text: str) -> list[str]:
     endings = _words()[1]
+    text = _POSSESSIVE.sub(" ", text)
     found = [match.group() for match in _MAIL.finditer(text)]
     rest = _MAIL.sub(" ", text)
     found += [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.policy import CompiledTierMap
-from engine.ai.evaluation import Example, Report, evaluate, load_examples
+from engine.ai.evaluation import Example, Report, Terms, evaluate, load_examples
 from engine.ai.local import LocalClassifier
 
 PATH = Path(__file__).resolve().parents[2] / "data/paraphrases.jsonl"
@@ -23,8 +23,11 @@ def examples() -> tuple[Example, ...]:
 def report(
     policy: CompiledTierMap, classifier: LocalClassifier, examples: tuple[Example, ...]
 ) -> Report:
-    rules = {name: policy.subject_rule(name) for name in policy.actions}
-    return evaluate(classifier, examples, rules)
+    terms = {
+        name: Terms(subject_rule=action.section.subject, confidence=action.section.confidence)
+        for name, action in policy.actions.items()
+    }
+    return evaluate(classifier, examples, terms)
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
