@@ -1,33 +1,62 @@
 """What `make test` runs: the checks, then every test; a line with its minutes for each stage.
 
-Arguments go to pytest and leave out the checks: `make test ARGS='tests/unit -k gate'`.
+Two lanes run side by side, one a core; a stage's output is printed when it ends. Arguments go to
+pytest and leave out the checks: `make test ARGS='tests/unit -k gate'`.
 """
 
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("unit", "contract", "integration", "e2e")
+PYTEST = (sys.executable, "-P", "-m", "pytest", "-q")
+LANES: Sequence[Sequence[tuple[str, Sequence[str]]]] = (
+    (
+        ("check", (sys.executable, "-P", "scripts/check.py")),
+        ("unit", (*PYTEST, "tests/unit")),
+        ("contract", (*PYTEST, "tests/contract")),
+        ("e2e", (*PYTEST, "tests/e2e")),
+    ),
+    (("integration", (*PYTEST, "tests/integration")),),
+)
+
+
+class Results:
+    """What every stage came to; prints each as it ends."""
+
+    def __init__(self) -> None:
+        """Begin with nothing failed."""
+        self.failed: list[str] = []
+        self._lock = threading.Lock()
+
+    def run(self, lane: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Run one lane's stages, each also after one that failed."""
+        for name, command in lane:
+            started = time.monotonic()
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            minutes = (time.monotonic() - started) / 60
+            with self._lock:
+                print(done.stdout + done.stderr, flush=True)
+                print(f"== {name}: exit {done.returncode}, {minutes:.1f} min", flush=True)
+                if done.returncode:
+                    self.failed.append(name)
 
 
 def main(arguments: list[str]) -> int:
-    """Return 0 when all stages pass; every stage runs, also after one that failed."""
+    """Return 0 when every stage passes."""
     if arguments:
-        return _run("tests", [sys.executable, "-P", "-m", "pytest", *arguments])
-    failures = _run("check", [sys.executable, "-P", "scripts/check.py"])
-    for stage in STAGES:
-        failures += _run(stage, [sys.executable, "-P", "-m", "pytest", "-q", f"tests/{stage}"])
-    print("all stages passed" if not failures else f"{failures} stage(s) failed", flush=True)
-    return 1 if failures else 0
-
-
-def _run(name: str, command: list[str]) -> int:
-    started = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    print(f"== {name}: exit {code}, {(time.monotonic() - started) / 60:.1f} min", flush=True)
-    return 1 if code else 0
+        return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
+    results = Results()
+    lanes = [threading.Thread(target=results.run, args=(lane,)) for lane in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    print(f"failed: {', '.join(results.failed)}" if results.failed else "all stages passed")
+    return 1 if results.failed else 0
 
 
 if __name__ == "__main__":
