@@ -1,7 +1,6 @@
 """The Batch API: POST /api/now/v1/batch, requests in sequence under one answer, not atomic."""
 
 import base64
-import binascii
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -85,7 +84,7 @@ def _inner(call: Call, item: dict[str, object]) -> Call:
             headers[str(header.get("name", "")).lower()] = str(header.get("value", ""))
     try:
         body = base64.b64decode(str(item.get("body") or ""), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, and text that is not ASCII
         raise ApiError(400, "Invalid batch request", "body must be Base64") from error
     if len(body) > _MOST_BODY:
         raise ApiError(400, "Exception while reading request", "Rejected large REST payload")
