@@ -106,6 +106,12 @@ def ordered(query: str, *names: str) -> str:
     return "^".join([query, *(f"ORDERBY{_field(name)}" for name in names)])
 
 
+def through(reference: str, base: str) -> str:
+    """Return a filter on the record that a reference leads to."""
+    walk = f"{_field(reference)}."
+    return re.sub(r"(^|\^OR|\^)(?=[a-z])", lambda match: match[1] + walk, base)
+
+
 def require_base_filter(text: str) -> str:
     """Return an admin's filter if terms can be added behind it.
 

@@ -143,7 +143,7 @@ class ServiceNowTickets:
         page = read_page(
             self._client,
             table="sc_task",
-            base="request_itemISNOTEMPTY",
+            base=q.both("request_itemISNOTEMPTY", q.through("request_item", source.filter)),
             window=window,
             fields=("sys_id", "sys_created_on", *TASK_FIELDS),
             limit=self._settings.page_size,

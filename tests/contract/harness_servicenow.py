@@ -60,6 +60,8 @@ _FAULTS: Mapping[Fault, tuple[Mapping[str, object], ...]] = {
         {"kind": "drop_before", "method": "PATCH"},
     ),
     Fault.TRUNCATE: ({"kind": "truncated"},),
+    # ServiceNow answers an anonymous session with 401, never with an empty list.
+    Fault.ANONYMOUS: ({"kind": "5xx", "status": 401},),
     Fault.NOT_JSON: ({"kind": "html"},),
     Fault.SERVER_ERROR: ({"kind": "5xx", "status": 503},),
     Fault.RATE_LIMITED: ({"kind": "429"},),

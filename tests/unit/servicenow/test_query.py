@@ -81,3 +81,12 @@ def test_a_filter_behind_which_terms_would_bind_wrongly_is_refused(text: str) ->
 def test_a_plain_filter_is_kept() -> None:
     text = "active=true^assignment_group.name=Service Desk"
     assert q.require_base_filter(f"^{text}^") == text
+
+
+def test_a_filter_follows_a_reference_term_by_term() -> None:
+    base = "active=true^stateIN1,2^ORassignment_group.name=Service Desk"
+    assert q.through("request_item", base) == (
+        "request_item.active=true^request_item.stateIN1,2"
+        "^ORrequest_item.assignment_group.name=Service Desk"
+    )
+    assert q.through("request_item", "") == ""
