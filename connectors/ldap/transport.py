@@ -151,7 +151,7 @@ class Transport:
         with self._lock:
             connection = self._open()
             try:
-                _status, result, _rows, _request = connection.modify(  # type: ignore[no-untyped-call]  # the stubs leave it out
+                _status, result, _rows, _request = connection.modify(  # type: ignore[no-untyped-call]  # types-ldap3 leaves it out
                     dn, {name: list(ops) for name, ops in changes.items()}
                 )
             except _BROKEN as error:

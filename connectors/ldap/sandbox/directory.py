@@ -13,7 +13,7 @@ from typing import Any
 from connectors.ldap.sandbox.passwords import hashed, is_right
 from connectors.ldap.sandbox.rights import is_root, may_ask, may_read, may_search, may_write
 from connectors.ldap.sandbox.schema import SCHEMA, dn_key, fold, split_dn
-from connectors.ldap.sandbox.seed import ACCESS_LOG, MONITOR, SUFFIX
+from connectors.ldap.sandbox.seed import ACCESS_LOG, GROUPS, MONITOR, SUFFIX
 from connectors.ldap.sandbox.tree import Entry, Tree, spelled, stamp
 
 _MOST_FAILURES = 3
@@ -117,9 +117,10 @@ class SandboxDirectory:
                 raise Refusal(32)
             else:
                 found = list(self._tree.below(base, scope))
+            groups = self._memberships()
             return [
                 (entry.dn, _shown(session.who, entry, wanted))
-                for entry in map(self._complete, found)
+                for entry in (_complete(one, groups) for one in found)
                 if may_search(session.who, entry) and fits(_askable(session.who, entry))
             ]
 
@@ -153,13 +154,12 @@ class SandboxDirectory:
         entry.put("monitorTimestamp", stamp(self._now()))
         return entry
 
-    def _complete(self, entry: Entry) -> Entry:
-        whole = entry.copy()
-        whole.put("entryDN", entry.dn)
-        own = entry.dn.encode()
-        groups = [one.dn for one in self._tree.below(SUFFIX, 2) if one.holds("member", own)]
-        whole.put("memberOf", *groups)
-        return whole
+    def _memberships(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for group in self._tree.below(GROUPS, 1):
+            for member in group.get("member"):
+                found.setdefault(dn_key(member.decode("utf-8")), []).append(group.dn)
+        return found
 
     # --- write
     def modify(self, session: Session, dn: str, changes: Sequence[Change]) -> None:
@@ -360,9 +360,20 @@ def _logged(change: Change) -> str:
     return f"{spelled(name)}:{'+-='[operation]}"
 
 
+def _complete(entry: Entry, groups: dict[str, list[str]]) -> Entry:
+    """Return the entry with what the server works out itself."""
+    whole = Entry(dn=entry.dn, values=dict(entry.values))
+    whole.put("entryDN", entry.dn)
+    whole.put("memberOf", *groups.get(dn_key(entry.dn), []))
+    return whole
+
+
 def _askable(who: str, entry: Entry) -> Entry:
     """Return the entry with the attributes that an account may use in a filter."""
-    known = {name: vals for name, vals in entry.values.items() if may_ask(who, entry, name)}
+    hidden = {name for name in entry.values if not may_ask(who, entry, name)}
+    if not hidden:
+        return entry
+    known = {name: vals for name, vals in entry.values.items() if name not in hidden}
     return Entry(dn=entry.dn, values=known)
 
 

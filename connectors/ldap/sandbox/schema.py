@@ -1,5 +1,6 @@
 """The attributes that the sandbox directory knows, and how their values compare."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -79,6 +80,7 @@ SCHEMA: Mapping[str, Attribute] = {attribute.name.lower(): attribute for attribu
 """Lower-case name to attribute type."""
 
 
+@functools.lru_cache(maxsize=65536)
 def dn_key(dn: str) -> str:
     """Return the one form in which two names are compared."""
     return ",".join(part.strip().casefold() for part in split_dn(dn))
@@ -101,6 +103,7 @@ def split_dn(dn: str) -> list[str]:
     return ["=".join(piece.strip() for piece in part.split("=", 1)) for part in parts]
 
 
+@functools.lru_cache(maxsize=65536)
 def fold(name: str, value: bytes) -> bytes:
     """Return a value in the form in which its attribute compares it."""
     attribute = SCHEMA.get(name.lower())

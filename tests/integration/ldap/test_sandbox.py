@@ -189,7 +189,7 @@ class TestTheSandbox:
             (PEOPLE, "description", "x"),
         ]
         for dn, attribute, value in forbidden:
-            connection.modify(dn, {attribute: [(ldap3.MODIFY_REPLACE, [value])]})  # type: ignore[no-untyped-call]  # the stubs leave it out
+            connection.modify(dn, {attribute: [(ldap3.MODIFY_REPLACE, [value])]})  # type: ignore[no-untyped-call]  # types-ldap3 leaves it out
             assert connection.result["result"] == 50, (dn, attribute)
         connection.search(ACCESS_LOG, "(objectClass=*)", attributes=["*"])
         assert connection.response
@@ -215,7 +215,7 @@ class TestTheSandbox:
     def test_the_directory_outlives_the_server(self, tmp_path: Path) -> None:
         with DirectorySandbox(tmp_path) as first:
             connection = connect(first, "admin")
-            connection.modify(  # type: ignore[no-untyped-call]  # the stubs leave it out
+            connection.modify(  # type: ignore[no-untyped-call]  # types-ldap3 leaves it out
                 person_dn("bob.miller"), {"title": [(ldap3.MODIFY_REPLACE, ["Boss"])]}
             )
             connection.unbind()
