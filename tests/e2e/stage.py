@@ -46,9 +46,9 @@ class Stage:
         if self._zygote is not None:
             self._zygote.close()
 
-    def settle(self) -> None:
+    def settle(self, *, timeout: float = 180) -> None:
         """Run the daemon until nothing moves by itself."""
-        done = self.run("run", "--until-settled")
+        done = self.run("run", "--until-settled", timeout=timeout)
         assert done.returncode == 0, self.log()
 
     def show(self, key: str) -> dict[str, Any]:
