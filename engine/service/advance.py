@@ -31,7 +31,7 @@ from engine.service import (
     triage,
     waiting,
 )
-from engine.service.withdraw import leave, park, revise, tell_parked
+from engine.service.withdraw import finish, leave, park, revise, tell_parked
 from engine.service.world import Services
 
 _MOST_STEPS = 50
@@ -193,6 +193,9 @@ def _said(error: Exception) -> str:
 def _refused(services: Services, handling: Handling, error: DomainRuleError) -> Handling | None:
     if handling.stage in _BEFORE_INTENT and isinstance(error, _HAND_OVER):
         return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=str(error)))
+    if handling.stage is Stage.WITHDRAWING and isinstance(error, _HAND_OVER):
+        # The next revision cannot be drafted; the change of the last one is withdrawn already.
+        return finish(services, handling, Outcome(end=Stage.HANDED_OVER, because=str(error)))
     if isinstance(error, PlanChangedError) and handling.stage in {
         Stage.OPENED,
         Stage.AWAITING,

@@ -7,7 +7,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Stage
 from engine.errors import OutcomeUnknownError, PreconditionError, ProtectedSubjectError
 from engine.service import moves, pauses
-from engine.service.effects import FIRING, intent, load, require_lease, settle, take_over
+from engine.service.effects import FIRING, busy_in, intent, load, require_lease, settle, take_over
 from engine.service.judge import plan_of
 from engine.service.verify import conclude
 from engine.service.withdraw import park
@@ -27,12 +27,17 @@ def await_end(services: Services, handling: Handling) -> Handling | None:
     if services.now() < ends_at:
         moves.wait_until(services, handling, ends_at)
         return None
-    if paused := pauses.standing(services, handling):
-        if handling.reason != paused:
-            handling = moves.touch(services, handling, reason=paused)
-        moves.wait_until(services, handling, services.now() + services.settings.pause_interval)
-        return None
-    return moves.move(services, handling, Stage.ENDING, why="the planned end has come")
+    paused = pauses.standing(services, handling)
+    with services.store.begin() as work:
+        paused = paused or busy_in(work, services, handling)
+        if not paused:
+            return moves.move_in(
+                work, services, handling, Stage.ENDING, why="the planned end has come"
+            )
+    if handling.reason != paused:
+        handling = moves.touch(services, handling, reason=paused)
+    moves.wait_until(services, handling, services.now() + services.settings.pause_interval)
+    return None
 
 
 def end(services: Services, handling: Handling) -> Handling | None:

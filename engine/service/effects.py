@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase, effect_key
 from engine.domain.handling import Handling
-from engine.domain.stage import Gate
+from engine.domain.plan import Plan
+from engine.domain.stage import Gate, Stage
 from engine.errors import LeaseLostError
+from engine.ports.store import UnitOfWork
 from engine.service.judge import change_of, plan_of
 from engine.service.world import Services
 
@@ -46,6 +48,45 @@ def intent(
         baseline=baseline,
         evidence={CLAIM: secrets.token_hex(16)},
     )
+
+
+_AT_WORK = (Stage.IMPLEMENTING, Stage.BACKING_OUT, Stage.ENDING)
+
+
+def busy_in(work: UnitOfWork, services: Services, handling: Handling) -> str:
+    """Return who is at work on the same subject or target, "" when nobody is.
+
+    Two runs on one target would each see the other's change as their own failure, and what one of
+    them did, and the other took back, would look as if it had never happened. Counting holds off
+    whoever counts the same name until the transaction ends, so of two that begin at once one waits.
+    """
+    touched = _touched(plan_of(handling))
+    for name in sorted(touched):
+        work.count_effects(action=f"target {name}", since=services.now())
+    for other in work.handlings(stages=_AT_WORK):
+        if other.id == handling.id or other.plan is None:
+            continue
+        if touched & _touched(other.plan):
+            return f"{other.ticket.key} is at work on the same target"
+    return ""
+
+
+def wake_waiting(services: Services, handling: Handling) -> None:
+    """Wake who may have waited for this handling to leave their common target."""
+    if handling.plan is None:
+        return
+    touched = _touched(handling.plan)
+    with services.store.begin() as work:
+        waiting = work.handlings(stages=(Stage.READY, Stage.APPROVED, Stage.TIMEBOXED))
+    for other in waiting:
+        if other.reason and other.plan is not None and touched & _touched(other.plan):
+            services.waker.wake(other.id)
+
+
+def _touched(plan: Plan) -> frozenset[str]:
+    bound = plan.bound
+    ids = (bound.subject.id, *(target.id for target in bound.targets.values()))
+    return frozenset(f"{bound.system} {name}" for name in ids)
 
 
 def consumption_of(handling: Handling) -> Consumption | None:

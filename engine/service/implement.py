@@ -24,6 +24,7 @@ from engine.service.effects import (
     CLAIM,
     FIRING,
     NOT_OURS,
+    busy_in,
     consumption_of,
     intent,
     require_lease,
@@ -84,7 +85,8 @@ def _intend(services: Services, handling: Handling, because: str) -> Handling | 
             used = facts.uses_in(work, services, plan.bound)
             today = decide.again(services, handling, replace(handling.decision.facts, uses=used))
             doubt = decide.stricter(handling, today)
-        if not doubt:
+        busy = busy_in(work, services, handling)
+        if not doubt and not busy:
             work.intend(effect, consumption_of(handling))
             handling = moves.move_in(
                 work,
@@ -97,6 +99,8 @@ def _intend(services: Services, handling: Handling, because: str) -> Handling | 
             )
     if doubt:
         return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=doubt))
+    if busy:
+        return _wait_paused(services, handling, busy)
     return fire(services, handling, effect)
 
 
@@ -178,8 +182,14 @@ def _call(services: Services, handling: Handling, effect: Effect) -> Handling | 
     plan = plan_of(handling)
     fulfiller = services.fulfiller(plan.bound.system)
     require_lease(services, effect)
+    # Nobody else of ours is at work on this target by now, so this is what the run will change.
+    baseline = fulfiller.baseline(plan.bound)
     fired_at = services.now()
-    firing = replace(effect, evidence={**effect.evidence, FIRING: fired_at.isoformat()})
+    firing = replace(
+        effect,
+        baseline=baseline,
+        evidence={**effect.evidence, FIRING: fired_at.isoformat()},
+    )
     with services.store.begin() as work:
         paused = pauses.standing_in(work, handling)
         if not paused:

@@ -44,7 +44,8 @@ def move_in(
     now = services.now()
     changes.setdefault("wake_at", None if to.is_end else now)
     changes.setdefault("attempts", 0)
-    changes.setdefault("reason", "" if to is not Stage.PARKED and not to.is_end else why)
+    keeps_why = to.is_end or to in {Stage.PARKED, Stage.WITHDRAWING}
+    changes.setdefault("reason", why if keeps_why else "")
     return work.advance(handling, to, why=why, at=now, evidence=evidence, **changes)
 
 

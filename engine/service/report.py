@@ -11,7 +11,7 @@ from engine.domain.stage import Stage
 from engine.errors import RecordNotFoundError
 from engine.service import moves, telling
 from engine.service.deliver import DELIVERED
-from engine.service.effects import FIRING, NOT_OURS, public
+from engine.service.effects import FIRING, NOT_OURS, public, wake_waiting
 from engine.service.judge import change_of, plan_of
 from engine.service.withdraw import release_hold
 from engine.service.world import Occasion, Services, Template
@@ -44,13 +44,15 @@ def report(services: Services, handling: Handling) -> Handling | None:
         raise AssertionError("a reporting handling has an outcome")
     effects = _effects(services, handling)
     tell(services, handling, outcome, effects)
-    return moves.move(
+    ended = moves.move(
         services,
         handling,
         outcome.end,
         why=outcome.because,
         evidence={"effects": [effect.key for effect in effects]},
     )
+    wake_waiting(services, ended)
+    return ended
 
 
 def tell_granted(services: Services, handling: Handling) -> Handling:

@@ -11,7 +11,7 @@ from engine.domain.stage import Stage
 from engine.service import moves
 from engine.service.world import Occasion, Services, Template
 
-_LOOK_BACK = 200
+_LOOK_BACK = 40
 _MOST_RELATED = 3
 
 

@@ -108,8 +108,6 @@ def is_unedited(facts: Facts) -> Verdict | None:
     snapshot, since = facts.snapshot, facts.submission.submitted_at
     if snapshot.history is None:
         return invalid(InvalidReason.HISTORY_UNREADABLE, "the change's history cannot be read")
-    if snapshot.text.digest != facts.submission.text.digest:
-        return invalid(InvalidReason.PLAN_EDITED, "the plan's text is not the submitted one")
     plan_fields = snapshot.text.fields()
     for edit in snapshot.history:
         is_ours_at_submission = _is_daemon(facts, edit.by) and edit.at <= since
@@ -120,6 +118,8 @@ def is_unedited(facts: Facts) -> Verdict | None:
             return invalid(InvalidReason.PLAN_EDITED, f"{who} edited {edit.field}")
         if edit.field == "window" and facts.plan.window != Window():
             return invalid(InvalidReason.WINDOW_CHANGED, f"{who} moved the window")
+    if snapshot.text.digest != facts.submission.text.digest:
+        return invalid(InvalidReason.PLAN_EDITED, "the plan's text is not the submitted one")
     return _window_changed(facts)
 
 

@@ -61,7 +61,8 @@ def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling 
     Once an intent is stored only the outcome at the target decides: such a handling is parked.
     """
     at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
-    if at in _MAY_HAVE_CHANGE:
+    is_parked_leaving = handling.stage is Stage.PARKED and at is Stage.WITHDRAWING
+    if at in _MAY_HAVE_CHANGE or is_parked_leaving:
         return moves.move(
             services, handling, Stage.WITHDRAWING, why=outcome.because, outcome=outcome
         )

@@ -1,0 +1,153 @@
+"""Taking back: ends of time boxes, backouts, and what changed while it ran."""
+
+from datetime import timedelta
+
+import pytest
+
+from engine.domain.decision import GatePolicy
+from engine.domain.effect import EffectPhase
+from engine.domain.refs import TicketRef
+from engine.domain.stage import Stage
+from engine.errors import (
+    OutcomeUnknownError,
+    PermanentError,
+    PreconditionError,
+    TransientError,
+)
+from engine.testing.brains import understood
+from engine.testing.world import (
+    DOOR,
+    JOIN,
+    RESET,
+    MemoryWorld,
+    memory_world,
+)
+from tests.unit.service.test_edges import set_pause
+from tests.unit.service.test_failures import Failing, with_failure
+
+SECOND = timedelta(seconds=1)
+
+
+def waiting(text: str = JOIN) -> tuple[MemoryWorld, TicketRef]:
+    world = memory_world()
+    ref = world.ask(text)
+    world.run()
+    assert world.handling(ref).stage is Stage.AWAITING
+    return world, ref
+
+
+def policy_of(world: MemoryWorld) -> GatePolicy:
+    found = world.policy.rules["add_group_member"].policy
+    assert found is not None
+    return found
+
+
+# --- taking back
+def boxed() -> tuple[MemoryWorld, TicketRef]:
+    world = memory_world()
+    until = (world.clock.now() + timedelta(hours=2)).isoformat()
+    world.classifier.answers[JOIN] = understood(
+        "add_group_member", parameters={"group": "dba", "until": until}
+    )
+    ref = world.ask(JOIN)
+    world.run()
+    world.approve(ref)
+    world.run()
+    assert world.handling(ref).stage is Stage.TIMEBOXED
+    return world, ref
+
+
+def test_a_pause_holds_the_end_of_a_time_box_as_well() -> None:
+    world, ref = boxed()
+    set_pause(world, is_paused=True)
+    world.pass_time(timedelta(hours=3), stride=timedelta(minutes=30))
+    assert world.handling(ref).stage is Stage.TIMEBOXED
+    set_pause(world, is_paused=False)
+    world.pass_time(timedelta(minutes=2))
+    assert world.handling(ref).stage is Stage.FULFILLED
+
+
+@pytest.mark.parametrize(
+    ("when", "error", "stage"),
+    [
+        ("before", PreconditionError("the target moved on"), Stage.HANDED_OVER),
+        ("before", OutcomeUnknownError("no answer"), Stage.PARKED),
+        ("after", OutcomeUnknownError("no answer"), Stage.FULFILLED),
+        ("before", TransientError("down"), Stage.FULFILLED),
+        ("before", PermanentError("broken"), Stage.PARKED),
+    ],
+)
+def test_what_fails_while_a_time_box_ends(when: str, error: Exception, stage: Stage) -> None:
+    world, ref = boxed()
+    world.services = with_failure(world.services, Failing(f"{when} directory.back_out", error))
+    world.pass_time(timedelta(hours=4), stride=timedelta(minutes=10))
+    assert world.handling(ref).stage is stage
+
+
+def test_a_backout_that_is_refused_goes_to_a_person() -> None:
+    world, ref = waiting()
+    world.directory.fails_verification.add("entry-req")
+    world.approve(ref)
+    refused = Failing("before directory.back_out", PreconditionError("moved on"))
+    world.services = with_failure(world.services, refused)
+    world.run()
+    assert world.handling(ref).stage is Stage.HANDED_OVER
+    assert any("moved on" in note.text for note in world.ticket(ref).notes)
+
+
+def test_what_cannot_be_undone_is_told_when_its_verification_fails() -> None:
+    world = memory_world()
+    ref = world.ask(RESET)
+
+    def spoil(point: str) -> None:
+        if point == "after directory.implement":
+            world.directory.passwords["entry-req"] = "somebody else's"
+
+    world.services = with_failure(world.services, spoil)
+    world.run()
+    assert world.handling(ref).stage is Stage.HANDED_OVER
+    assert "cannot be undone" in world.handling(ref).reason
+    assert world.mailer.sent == []
+
+
+def test_a_change_deleted_while_it_runs_is_backed_out() -> None:
+    world, ref = waiting()
+    world.approve(ref)
+    change = world.change_ref(ref)
+
+    def delete(point: str) -> None:
+        if point == "after directory.implement":
+            world.changes.delete(change)
+
+    world.services = with_failure(world.services, delete)
+    world.run()
+    assert world.handling(ref).stage is Stage.BACKED_OUT
+    assert world.directory.groups["dba"] == {"entry-own1"}
+
+
+def test_a_change_deleted_before_the_second_verdict_stops_it() -> None:
+    world, ref = waiting()
+    world.approve(ref)
+    change = world.change_ref(ref)
+
+    def delete(point: str) -> None:
+        if point == "after changes.claim":
+            world.changes.delete(change)
+
+    world.services = with_failure(world.services, delete)
+    world.run()
+    assert world.handling(ref).stage is Stage.HANDED_OVER
+    assert world.directory.calls == []
+
+
+def test_a_refusal_that_nobody_foresaw_is_verified_and_then_a_persons() -> None:
+    world, ref = waiting(DOOR)
+    world.approve(ref)
+    broken = Failing("before directory.implement", PermanentError("schema violation"))
+    world.services = with_failure(world.services, broken)
+    world.run()
+    assert world.handling(ref).stage is Stage.PARKED
+    handling_id = world.handling(ref).id
+    with world.store.begin() as work:
+        (effect,) = work.effects(handling_id)
+    assert effect.phase is EffectPhase.UNKNOWN
