@@ -286,7 +286,7 @@ def get_edit_meta(call: Call) -> Json:
 # --- transitions
 
 
-def transition_bean(call: Call, issue: Row, one: Transition) -> Row:
+def transition_bean(call: Call, issue: Row, one: Transition, *, open_to: bool = True) -> Row:
     """Return a transition as the caller sees it."""
     bean: Row = {"id": one.id, "name": one.name}
     bean["to"] = beans.status(call, one.target)
@@ -295,7 +295,7 @@ def transition_bean(call: Call, issue: Row, one: Transition) -> Row:
             "hasScreen": bool(one.screen),
             "isGlobal": one.sources is None,
             "isInitial": False,
-            "isAvailable": True,
+            "isAvailable": open_to,
             "isConditional": bool(one.needs),
             "isLooped": one.sources is not None and one.target in one.sources,
         }
@@ -308,14 +308,14 @@ def transition_bean(call: Call, issue: Row, one: Transition) -> Row:
 def get_transitions(call: Call) -> Json:
     """Return the transitions that the caller may run now."""
     issue = issues.visible(call, call.path["key"])
-    found = issues.available(call, issue)
+    beans_ = [transition_bean(call, issue, one) for one in issues.available(call, issue)]
+    if call.cloud and call.flag("includeUnavailableTransitions"):
+        shut = issues.unavailable(call, issue)
+        beans_ += [transition_bean(call, issue, one, open_to=False) for one in shut]
     wanted = call.query.get("transitionId")
     if wanted:
-        found = [one for one in found if one.id == wanted]
-    return {
-        "expand": "transitions",
-        "transitions": [transition_bean(call, issue, one) for one in found],
-    }
+        beans_ = [one for one in beans_ if one["id"] == wanted]
+    return {"expand": "transitions", "transitions": beans_}
 
 
 @routes.on("POST", "/issue/{key}/transitions")

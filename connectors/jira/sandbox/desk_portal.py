@@ -266,16 +266,3 @@ def customers(call: Call) -> Json:
     return page(
         call, [beans.desk_user(call, one) for one in found], f"/servicedesk/{desk['id']}/customer"
     )
-
-
-@routes.on("GET", "/servicedesk/{desk}/organization", anonymous=False)
-def organisations(call: Call) -> Json:
-    """Return the organisations of a service desk: none."""
-    desk = _desk(call)
-    return page(call, [], f"/servicedesk/{desk['id']}/organization")
-
-
-@routes.on("GET", "/organization")
-def all_organisations(call: Call) -> Json:
-    """Return the organisations of the site: none."""
-    return page(call, [], "/organization")

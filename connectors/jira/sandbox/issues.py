@@ -227,6 +227,13 @@ def available(call: Call, issue: Row) -> list[Transition]:
     ]
 
 
+def unavailable(call: Call, issue: Row) -> list[Transition]:
+    """Return the transitions from here whose conditions the caller does not meet."""
+    open_to = available(call, issue)
+    leaving = workflow(call, issue).leaving(issue["status"])
+    return [one for one in leaving if one not in open_to and not one.internal]
+
+
 def _meets(call: Call, transition: Transition) -> bool:
     if not transition.needs:
         return True

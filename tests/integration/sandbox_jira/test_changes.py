@@ -202,6 +202,10 @@ def test_a_plain_project_has_approval_by_status_for_the_group_alone(desk: Any) -
     assert "Approve" not in [
         one["name"] for one in desk.as_("integration").get(path)["transitions"]
     ]
+    if desk.cloud:
+        shown = desk.as_("integration").get(path, includeUnavailableTransitions="true")
+        open_to = {one["name"]: one["isAvailable"] for one in shown["transitions"]}
+        assert (open_to["Approve"], open_to["Back to work"]) == (False, True)
     desk.move(key, "Approve", "approver1")
     assert desk.state(key) == "Approved"
 

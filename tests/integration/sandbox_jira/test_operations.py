@@ -239,3 +239,23 @@ def test_a_request_shows_status_transitions_participants_and_slas(desk: Any, tic
     assert customer.get("/rest/servicedeskapi/request", requestStatus="OPEN_REQUESTS")["values"]
     customer.post(f"{path}/transition", {"id": "61", "additionalComment": {"body": "solved"}}, 204)
     assert desk.state(ticket) == "Resolved"
+
+
+def test_customers_and_organisations(desk: Any) -> None:
+    agent = desk.as_("agent")
+    body = {"email": "new@customer.test", "displayName": "New Customer"}
+    made = agent.post("/rest/servicedeskapi/customer", body)
+    assert made["displayName"] == "New Customer"
+    assert agent.status("POST", "/rest/servicedeskapi/customer", json=body) == 400
+    number = agent.post("/rest/servicedeskapi/organization", {"name": "Partners"})["id"]
+    base = f"/rest/servicedeskapi/organization/{number}"
+    people = {"accountIds": [made["accountId"]]} if desk.cloud else {"usernames": [made["name"]]}
+    assert agent.status("POST", f"{base}/user", json=people) == 204
+    assert agent.get(f"{base}/user")["values"][0]["displayName"] == "New Customer"
+    portal = "/rest/servicedeskapi/servicedesk/1/organization"
+    assert agent.status("POST", portal, json={"organizationId": int(number)}) == 204
+    assert [one["name"] for one in agent.get(portal)["values"]] == ["Partners"]
+    assert agent.send("DELETE", f"{base}/user", json=people).status_code == 204
+    agent.delete(base)
+    assert agent.status("GET", base) == 404
+    assert desk.as_("requester").status("POST", "/rest/servicedeskapi/customer", json=body) == 403

@@ -21,6 +21,11 @@ def test_cloud_answers_bad_credentials_anonymously_with_a_header(cloud: Any) -> 
     )
     assert (answer.status_code, answer.json()) == (200, {"issues": [], "isLast": True})
     assert answer.headers["x-seraph-loginreason"] == "AUTHENTICATED_FAILED"
+    cloud.ops_issue()
+    named = requests.get(
+        f"{url}/rest/api/3/search/jql", params={"jql": "project = OPS"}, auth=login, timeout=9
+    )
+    assert (named.status_code, named.json()["issues"]) == (200, [])
     assert requests.get(f"{url}/rest/api/3/myself", auth=login, timeout=9).status_code == 401
     good = cloud.as_("integration").send("GET", "/rest/api/3/myself")
     assert good.headers["x-seraph-loginreason"] == "OK"

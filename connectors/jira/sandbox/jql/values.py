@@ -103,7 +103,12 @@ def _project(scope: Scope, _spec: FieldSpec, value: str) -> Json:
         value if value.isdigit() else -1,
     )
     call = scope.call
-    return row["id"] if row is not None and call.may("BROWSE_PROJECTS", row["id"]) else None
+    if row is None:
+        return None
+    # An anonymous caller of Cloud's search (an expired token makes one) is told nothing at all:
+    # 200 and no issues, where somebody who is logged in reads that the project does not exist.
+    silent = call.cloud and call.caller is None
+    return row["id"] if silent or call.may("BROWSE_PROJECTS", row["id"]) else None
 
 
 def _stock(scope: Scope, spec: FieldSpec, value: str) -> Json:
