@@ -95,9 +95,9 @@ def follow(services: Services, handling: Handling) -> Handling | None:
             return plan.draft(services, handling, seen, revision=1)
 
 
-def announce(services: Services, handling: Handling, *, did: str) -> None:
+def announce(services: Services, handling: Handling) -> None:
     """Write the one internal note that says what was understood, why this tier, and what waits."""
-    telling.note(services, handling, Template.TRIAGE_NOTE, occasion="triage", did=[did])
+    telling.note(services, handling, Template.TRIAGE_NOTE, occasion="triage")
     telling.comment(services, handling, Occasion.WAITING)
 
 

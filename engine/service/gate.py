@@ -129,7 +129,7 @@ def submit(services: Services, handling: Handling) -> Handling | None:
     if edited := _edited_by_others(snapshot):
         return revise(services, handling, edited)
     handling = _hold(services, handling, seen)
-    decide.announce(services, handling, did=f"waits for {change.number}")
+    decide.announce(services, handling)
     return _await(services, handling, snapshot, [member.account.id for member in members])
 
 
