@@ -157,7 +157,7 @@ def test_triage_fields_follow_the_action_or_the_routing_examples(
     classifier: LocalClassifier,
 ) -> None:
     answer = ask(classifier, "Please reset my password, I forgot it")
-    assert answer.fields["category"].value == "Access"
+    assert answer.fields["category"].value == "Inquiry / Help"
     assert answer.fields["assignment_group"].value == "Service Desk"
     printer = ask(classifier, "The printer on the third floor has a paper jam")
     assert printer.intent == ""
