@@ -3,12 +3,13 @@
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connectors.sandboxkit.clock import SandboxClock
 from connectors.servicenow.sandbox.actors import SYSTEM, Actor
 from connectors.servicenow.sandbox.coerce import coerce
+from connectors.servicenow.sandbox.history import NOT_HISTORY, History, Writing
 from connectors.servicenow.sandbox.query.values import stamp
 from connectors.servicenow.sandbox.schema import Column, ColumnType, Schema, Table
 from connectors.servicenow.sandbox.shape import encode_row
@@ -18,9 +19,6 @@ from connectors.servicenow.sandbox.write_faults import NONE
 _NUMBER_START = {"CHG": 30001, "INC": 10001, "REQ": 10001, "RITM": 10001, "SCTASK": 10001,
                  "PRB": 40001, "CTASK": 10001, "KB": 10001, "PTASK": 10001, "GPRB": 10001,
                  "SIR": 10001, "TASK": 20001}  # fmt: skip
-_NOT_HISTORY = frozenset({
-    "sys_updated_on", "sys_updated_by", "sys_mod_count", "sys_created_on", "sys_created_by",
-})  # fmt: skip
 _STATES = ("state", "incident_state", "problem_state", "request_state")
 
 
@@ -44,25 +42,6 @@ def aborted_by(table: str, rule: str, rule_id: str) -> AbortedError:
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class Writing:
-    """One insert or update on its way through the rules."""
-
-    table: Table
-    actor: Actor
-    old: Row | None
-    new: Row
-    journals: dict[str, str] = field(default_factory=dict[str, str])
-
-    def changed(self, name: str) -> bool:
-        """Say whether a column gets another value."""
-        return self.new.get(name, "") != (self.old or {}).get(name, "")
-
-    def becomes(self, name: str, *values: str) -> bool:
-        """Say whether a column changes to one of the values."""
-        return self.changed(name) and self.new.get(name, "") in values
-
-
 Rule = Callable[["Records", Writing], None]
 
 
@@ -77,6 +56,7 @@ class Records:
         self.faults = NONE
         self._pending: list[tuple[datetime, Callable[[], object]]] = []
         self._as_of = ""
+        self._history = History(store, schema, self.now)
         self._before: dict[str, list[Rule]] = {}
         self._after: dict[str, list[Rule]] = {}
 
@@ -219,7 +199,7 @@ class Records:
                 self.store.insert(table, row, encode_row(table, row))
             except sqlite3.IntegrityError as error:
                 raise DuplicateError from error
-            self._write_journals(writing)
+            self._history.journals(writing)
             self._run(self._after, writing)
         return self.read(table_name, row["sys_id"]) or row
 
@@ -276,7 +256,7 @@ class Records:
             kept = {
                 name: value
                 for name, value in given.items()
-                if name not in _NOT_HISTORY and name not in ignored
+                if name not in NOT_HISTORY and name not in ignored
             }
             new = {**old, **kept}
             if keep_system:
@@ -289,8 +269,8 @@ class Records:
             self._stamp(new, actor, given if keep_system else {}, created=False)
             new["sys_mod_count"] = str(count)
             self.store.update(table, sys_id, new, encode_row(table, new))
-            self._write_journals(writing)
-            self._write_history(writing)
+            self._history.journals(writing)
+            self._history.lines(writing)
             self._run(self._after, writing)
             return self.read(table_name, sys_id) or new
 
@@ -316,92 +296,13 @@ class Records:
                     },
                 )
 
+    def journal(self, table: str, sys_id: str, element: str, text: str, actor: Actor) -> None:
+        """Append one journal entry."""
+        self._history.journal(table, sys_id, element, text, actor)
+
     def _run(self, rules: Mapping[str, list[Rule]], writing: Writing) -> None:
         for name in reversed(list(self.schema.lineage(writing.table.name))):
             for rule in rules.get(name, ()):
                 rule(self, writing)
         for rule in rules.get("*", ()):
             rule(self, writing)
-
-    def journal(self, table: str, sys_id: str, element: str, text: str, actor: Actor) -> None:
-        """Append one journal entry."""
-        journal = self.schema.tables["sys_journal_field"]
-        row = {
-            "sys_id": secrets.token_hex(16),
-            "sys_created_on": self.now(),
-            "sys_created_by": actor.user_name,
-            "name": table,
-            "element": element,
-            "element_id": sys_id,
-            "value": text,
-        }
-        self.store.insert(journal, row, encode_row(journal, row))
-
-    def _write_journals(self, writing: Writing) -> None:
-        for element, text in writing.journals.items():
-            if element != "comments_and_work_notes":
-                row = writing.new
-                self.journal(writing.table.name, row["sys_id"], element, text, writing.actor)
-
-    def _write_history(self, writing: Writing) -> None:
-        if not writing.table.audit or writing.old is None:
-            return
-        lines = [
-            (name, writing.old.get(name, ""), value)
-            for name, value in writing.new.items()
-            if name not in _NOT_HISTORY and value != writing.old.get(name, "")
-        ]
-        lines += [(name, "", text) for name, text in writing.journals.items()]
-        checkpoint = secrets.token_hex(8)
-        for name, old, new in lines:
-            self._history_line(writing, name, old, new, checkpoint)
-
-    def _history_line(
-        self, writing: Writing, name: str, old: str, new: str, checkpoint: str
-    ) -> None:
-        key, count = writing.new["sys_id"], writing.new["sys_mod_count"]
-        column = writing.table.columns[name]
-        hidden = column.type is ColumnType.PASSWORD
-        now = self.now()
-        audit = {
-            "tablename": writing.table.name,
-            "documentkey": key,
-            "fieldname": name,
-            "oldvalue": "*" if hidden and old else old,
-            "newvalue": "*" if hidden else new,
-            "user": writing.actor.user_name,
-            "record_checkpoint": count,
-            "internal_checkpoint": checkpoint,
-        }
-        line = {
-            "set": self._history_set(writing.table.name, key, checkpoint),
-            "field": name,
-            "label": column.label,
-            "old": audit["oldvalue"],
-            "new": audit["newvalue"],
-            "user": writing.actor.sys_id,
-            "user_id": writing.actor.user_name,
-            "user_name": writing.actor.name,
-            "update": count,
-            "update_time": now,
-            "internal_checkpoint": checkpoint,
-        }
-        self._append("sys_audit", audit, writing.actor)
-        self._append("sys_history_line", line, writing.actor)
-
-    def _history_set(self, table: str, key: str, checkpoint: str) -> str:
-        found = self.find("sys_history_set", id=key)
-        if found:
-            return found[0]["sys_id"]
-        values = {"table": table, "id": key, "internal_checkpoint": checkpoint,
-                  "load_time": self.now()}  # fmt: skip
-        return self._append("sys_history_set", values, SYSTEM)
-
-    def _append(self, table_name: str, values: Row, actor: Actor) -> str:
-        """Insert past all rules: history has none."""
-        table = self.schema.tables[table_name]
-        row = {name: column.default for name, column in table.columns.items()} | values
-        row["sys_id"] = secrets.token_hex(16)
-        self._stamp(row, actor, {}, created=True)
-        self.store.insert(table, row, encode_row(table, row))
-        return row["sys_id"]

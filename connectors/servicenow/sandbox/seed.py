@@ -11,6 +11,7 @@ from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.mass import add_incidents
+from connectors.servicenow.sandbox.records import AbortedError, DuplicateError
 from connectors.servicenow.sandbox.seed_catalogue import add_platform_rows
 from connectors.servicenow.sandbox.seed_ids import stable_id
 
@@ -62,7 +63,10 @@ class Seeder:
                 if not isinstance(row, dict):
                     raise ValueError("a record is an object")  # noqa: TRY004 - the admin API answers 400 for ValueError
                 values = {str(name): text_of(value) for name, value in row.items()}
-                made.append(self._insert(table, values)["sys_id"])
+                try:
+                    made.append(self._insert(table, values)["sys_id"])
+                except (AbortedError, DuplicateError) as error:
+                    raise ValueError(f"{values}: {error!r}") from error
         return {"kind": "records", "sys_ids": made}
 
     def _mass(self, raw: Mapping[str, object]) -> Mapping[str, object]:

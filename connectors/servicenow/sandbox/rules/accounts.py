@@ -1,7 +1,8 @@
 """Accounts: passwords are kept as salted hashes, names follow their parts."""
 
 from connectors.servicenow.sandbox.actors import hash_password
-from connectors.servicenow.sandbox.records import Records, Writing
+from connectors.servicenow.sandbox.history import Writing
+from connectors.servicenow.sandbox.records import Records
 
 _SECRETS = {"sys_user": "user_password", "oauth_entity": "client_secret", "api_key": "token"}
 

@@ -5,7 +5,8 @@ Rows are written as a real instance writes them: `sysapproval_group` per group, 
 """
 
 from connectors.servicenow.sandbox.actors import SYSTEM, Actor
-from connectors.servicenow.sandbox.records import Records, Writing
+from connectors.servicenow.sandbox.history import Writing
+from connectors.servicenow.sandbox.records import Records
 from connectors.servicenow.sandbox.store import Row
 
 APPROVED = "approved"

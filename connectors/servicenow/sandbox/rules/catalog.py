@@ -1,6 +1,7 @@
 """Catalog requests: approval of a requested item, its catalog task, and how the three close."""
 
-from connectors.servicenow.sandbox.records import Records, Writing
+from connectors.servicenow.sandbox.history import Writing
+from connectors.servicenow.sandbox.records import Records
 from connectors.servicenow.sandbox.rules import approvals
 
 _CLOSED = ("3", "4", "7")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from connectors.servicenow.sandbox.actors import SYSTEM
-from connectors.servicenow.sandbox.records import Records, Writing, aborted_by
+from connectors.servicenow.sandbox.history import Writing
+from connectors.servicenow.sandbox.records import Records, aborted_by
 from connectors.servicenow.sandbox.rules import approvals
 from connectors.servicenow.sandbox.rules.scripts import holds
 from connectors.servicenow.sandbox.rules.tasks import mandatory

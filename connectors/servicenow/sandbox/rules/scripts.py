@@ -1,10 +1,11 @@
 """Business rules kept as records (sys_script): those that abort where their condition holds."""
 
 from connectors.servicenow.sandbox.actors import SYSTEM
+from connectors.servicenow.sandbox.history import Writing
 from connectors.servicenow.sandbox.query.parse import parse
 from connectors.servicenow.sandbox.query.sql import Compiler, Scope
 from connectors.servicenow.sandbox.query.values import QueryEnv
-from connectors.servicenow.sandbox.records import Records, Writing, aborted_by
+from connectors.servicenow.sandbox.records import Records, aborted_by
 from connectors.servicenow.sandbox.store import Row
 
 

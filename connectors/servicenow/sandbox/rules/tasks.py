@@ -1,6 +1,8 @@
 """What all tasks do, and what incidents, problems and catalog records do beyond that."""
 
-from connectors.servicenow.sandbox.records import AbortedError, Records, Writing
+from connectors.servicenow.sandbox.actors import SYSTEM
+from connectors.servicenow.sandbox.history import Writing
+from connectors.servicenow.sandbox.records import AbortedError, Records
 
 # impact, urgency -> priority, the vendor's data lookup
 _PRIORITY = {
@@ -52,11 +54,13 @@ def before_task(records: Records, writing: Writing) -> None:
 
 
 def mandatory(writing: Writing, labels: dict[str, str]) -> None:
-    """Refuse as a data policy does.
+    """Refuse as a data policy does; what the system itself writes is under no policy.
 
     Raises:
         AbortedError: one of the columns is empty.
     """
+    if writing.actor is SYSTEM:
+        return
     missing = [label for name, label in labels.items() if not writing.new.get(name)]
     if missing:
         raise AbortedError(
