@@ -242,6 +242,8 @@ class OpenLDAPDialect:
         return max((_started(record) for record in records), default=None)
 
     def _log_reaches_back(self, log: str, since: datetime) -> bool:
+        if self._directory.read(log, ["objectClass"]) is None:
+            return False
         before = f"(reqStart<={as_generalized_time(since)})"
         return bool(
             self._transport.search(log, f"(&(objectClass=auditObject){before})", ["reqStart"])

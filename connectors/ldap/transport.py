@@ -76,11 +76,11 @@ class Transport:
     ) -> tuple[Entry, ...]:
         """Return every entry that matches, in pages where the server has many, or the first `most`.
 
-        A broken connection is opened again once. A base that does not exist holds no entries.
+        A broken connection is opened again once.
 
         Raises:
             TransientError: No answer.
-            InvalidAnswerError: The server cut the answer short, or referred elsewhere.
+            InvalidAnswerError: The server cut the answer short, or does not show the base.
         """
         with self._lock:
             was_open = self._connection is not None
@@ -104,7 +104,12 @@ class Transport:
         while True:
             result, rows = self._page(base, filter_text, attributes, scope, cookie)
             if result["result"] == NO_SUCH_OBJECT:
-                return ()
+                if scope == "BASE":
+                    return ()
+                # Nothing below a base that we do not see is no answer: nobody would be anybody.
+                raise InvalidAnswerError(
+                    f"{self._system}: {base} is not there, or hidden from our account"
+                )
             self._require(result, f"search below {base or 'the root'}")
             found += [entry_of(row) for row in rows if row.get("type") == "searchResEntry"]
             cookie = next_cookie(result)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.ldap.factory import LDAPAdapters
+from engine.errors import InvalidAnswerError
 from engine.ports.findings import Finding, Severity
 from tests.integration.ldap.worlds import World
 
@@ -62,6 +63,20 @@ def test_a_certificate_that_does_not_hold_is_told(world: World) -> None:
         findings = found(world.adapters(**wrong))
         assert findings["unusable"].severity is Severity.FAULT
         assert "certificate" in findings["unusable"].seen
+
+
+def test_a_base_that_is_not_there_is_an_error_and_not_an_empty_directory(world: World) -> None:
+    someone = world.someone()
+    adapters = world.adapters(people=f"ou=nowhere,{world.people}")
+    assert found(adapters)["unusable"].severity is Severity.FAULT
+    with pytest.raises(InvalidAnswerError, match="hidden"):
+        world.person(adapters, someone)
+
+
+def test_an_access_log_that_cannot_be_read_is_told(unix: World) -> None:
+    unix.clock.shift = timedelta(0)
+    findings = found(unix.adapters(changes_log="cn=no-such-log"))
+    assert findings["log_unreadable"].severity is Severity.WARNING
 
 
 def test_a_clock_that_is_off_is_told(world: World, adapters: LDAPAdapters) -> None:

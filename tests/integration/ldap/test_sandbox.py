@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import ldap3
 import pytest
@@ -206,6 +207,62 @@ class TestTheSandbox:
         assert shown == [person_dn("abel.tuter")]
         connection.unbind()
 
+    @pytest.mark.parametrize(
+        ("text", "uids"),
+        [
+            ("(uid=bob*)", {"bob.miller"}),
+            ("(uid=*.tuter)", {"abel.tuter", "ada.tuter"}),
+            ("(uid=*b*mill*r)", {"bob.miller"}),
+            ("(&(departmentNumber=finance)(!(privateMail=*)))", {"erika.brandt"}),
+            ("(|(uid=bob.miller)(employeeNumber=1003))", {"bob.miller", "carla.humble"}),
+            ("(&(employeeNumber>=3002)(employeeNumber<=3003))", {"beth.anglin", "bow.ruggeri"}),
+            (f"(memberOf={group_dn('ci-users')})", {"farid.nazari"}),
+            ("(noSuchAttribute=1)", set[str]()),
+            ("(!(noSuchAttribute=1))", set[str]()),
+            ("(uid=bob)", set[str]()),
+        ],
+    )
+    def test_filters_mean_what_the_standard_says(
+        self, sandbox: DirectorySandbox, text: str, uids: set[str]
+    ) -> None:
+        connection = connect(sandbox, "admin")
+        connection.search(PEOPLE, text, attributes=["uid"])
+        rows = connection.response or []
+        assert {row["attributes"]["uid"][0] for row in rows} == uids
+        connection.unbind()
+
+    def test_compare_and_who_am_i_are_answered(self, sandbox: DirectorySandbox) -> None:
+        connection = connect(sandbox, "requester")
+        bob, compare = person_dn("bob.miller"), cast("Any", connection.compare)
+        compare(bob, "departmentNumber", "engineering")
+        assert connection.result["description"] == "compareTrue"
+        compare(bob, "departmentNumber", "Finance")
+        assert connection.result["description"] == "compareFalse"
+        compare(bob, "userPassword", "bob.miller-pw")
+        assert connection.result["result"] == 50
+        assert connection.extend.standard.who_am_i() == f"dn:{person_dn('abel.tuter')}"
+        connection.unbind()
+
+    @pytest.mark.parametrize(
+        ("dn", "change", "code"),
+        [
+            (person_dn("bob.miller"), {"noSuch": ["x"]}, 17),
+            (person_dn("bob.miller"), {"entryUUID": ["x"]}, 19),
+            (person_dn("bob.miller"), {"displayName": ["a", "b"]}, 19),
+            (person_dn("bob.miller"), {"userPassword": ["short"]}, 19),
+            (person_dn("nobody"), {"title": ["x"]}, 32),
+            (group_dn("git-users"), {"member": list[str]()}, 65),
+        ],
+    )
+    def test_a_modify_that_breaks_a_rule_is_refused_by_its_code(
+        self, sandbox: DirectorySandbox, dn: str, change: dict[str, list[str]], code: int
+    ) -> None:
+        connection = connect(sandbox, "admin")
+        wanted = {name: [(ldap3.MODIFY_REPLACE, values)] for name, values in change.items()}
+        connection.modify(dn, wanted)  # type: ignore[no-untyped-call]  # types-ldap3 leaves it out
+        assert connection.result["result"] == code
+        connection.unbind()
+
     def test_nobody_sees_anything(self, sandbox: DirectorySandbox) -> None:
         server = ldap3.Server("127.0.0.1", port=sandbox.port, get_info=ldap3.NONE)
         connection = ldap3.Connection(server, auto_bind=True)
@@ -251,6 +308,7 @@ class TestTheSandbox:
             codes = {finding.code for finding in good.fulfiller.check()}
             assert "not_encrypted" not in codes
             good.close()
-            bad = adapters_on(sandbox, ca_file=str(strange.ca))
-            with pytest.raises(PermanentError, match="certificate"):
-                bad.people.by_name("bob.miller")
+            for ca_file, why in ((strange.ca, "certificate"), (tmp_path / "none", "ca_file")):
+                bad = adapters_on(sandbox, ca_file=str(ca_file))
+                with pytest.raises(PermanentError, match=why):
+                    bad.people.by_name("bob.miller")
