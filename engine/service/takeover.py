@@ -39,11 +39,25 @@ def _ended(handling: Handling, ticket: Ticket) -> Outcome | None:
 
 
 def _taken(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
-    if handling.stage in SUBMITTED or is_undo(handling) or ticket.assignee is None:
+    if handling.stage in SUBMITTED or is_undo(handling):
+        return None
+    if _is_held_by_others(handling, ticket):
+        return Outcome(end=Stage.TAKEN_OVER, because="somebody put the ticket on hold")
+    if ticket.assignee is None:
         return None
     if ticket.assignee.identity == services.desk(handling.ticket).account().identity:
         return None
     return Outcome(end=Stage.TAKEN_OVER, because=f"{ticket.assignee.name} took the ticket")
+
+
+def _is_held_by_others(handling: Handling, ticket: Ticket) -> bool:
+    """Whether the ticket is on hold, and neither for us nor for its own approval.
+
+    A person waits for something there; or another daemon's change does.
+    """
+    is_ours = handling.held_from is not None or handling.stage is Stage.OPENED
+    is_asked = ticket.native_approval is NativeApproval.PENDING
+    return ticket.state is TicketState.ON_HOLD and not is_ours and not is_asked
 
 
 def is_undo(handling: Handling) -> bool:
