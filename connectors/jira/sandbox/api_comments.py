@@ -5,6 +5,7 @@ from http import HTTPStatus
 from connectors.jira.sandbox import index, issues, talk, text
 from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.editing import comment_body, comment_properties, write_worklog
+from connectors.jira.sandbox.estimates import adjust
 from connectors.jira.sandbox.reading import ValueRefusedError
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps
@@ -189,6 +190,7 @@ def post_worklog(call: Call) -> Json:
     if not call.may("WORK_ON_ISSUES", issue["project"]):
         raise forbidden("You do not have permission to associate a worklog to this issue.")
     row = write_worklog(call, issue, _work(call, call.json(), required=True))
+    adjust(call, issue, row["seconds"])
     return Reply(status=HTTPStatus.CREATED, body=talk.worklog(call, row))
 
 
@@ -222,6 +224,7 @@ def put_worklog(call: Call) -> Json:
     if "comment" in body:
         changed["body"] = dumps(text.read(asked["comment"], document=call.document))
     call.store.update("worklog", row["id"], changed)
+    adjust(call, issue, changed.get("seconds", row["seconds"]) - row["seconds"])
     issues.touch(call, issue)
     return talk.worklog(call, {**row, **changed})
 
@@ -232,5 +235,6 @@ def delete_worklog(call: Call) -> Json:
     issue, row = _worklog(call)
     _may_touch(call, issue, row, "DELETE", "WORKLOGS")
     call.store.run("DELETE FROM worklog WHERE id=?", row["id"])
+    adjust(call, issue, -row["seconds"])
     issues.touch(call, issue)
     return Reply(status=HTTPStatus.NO_CONTENT)

@@ -109,7 +109,12 @@ def part_bean(call: Call, table: str, row: Row) -> Row:
     else:
         key = call.store.value("SELECT key FROM project WHERE id=?", row["project"])
         where |= {"isAssigneeTypeValid": False, "project": key, "projectId": row["project"]}
-    return {**where, **loads(row["detail"])}
+    detail = loads(row["detail"])
+    lead = detail.pop("leadAccountId", None) or detail.pop("leadUserName", None)
+    account = call.people.named(str(lead)) if lead else None
+    if account is not None:
+        detail["lead"] = beans.user(call, account)
+    return {**where, **detail}
 
 
 @routes.on("GET", "/project", anonymous=True)

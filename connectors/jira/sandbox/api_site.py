@@ -34,6 +34,8 @@ _TEMPLATES = (
 _PROPERTIES = {
     "jira.title": "Jira",
     "jira.clone.prefix": "CLONE -",
+    "jira.lf.text.headingcolour": "#172b4d",
+    "jira.lf.favicon.hires.url": "/jira-favicon-hires.png",
     "jira.option.voting": "true",
     "jira.option.watching": "true",
 }

@@ -178,10 +178,13 @@ def _fields(raw: list[Row]) -> dict[str, FieldSpec]:
     known: dict[str, FieldSpec] = {}
     number = FIRST_OPTION
     for one in raw:
-        options: list[Option] = []
-        for value in one.get("options", ()):
-            options.append(Option(id=str(number), value=value))
-            number += 1
+        own = one.get("first_option")
+        first = number if own is None else own
+        options = [
+            Option(id=str(first + place), value=value)
+            for place, value in enumerate(one.get("options", ()))
+        ]
+        number += 0 if own is not None else len(options)
         flags: str = one["flags"]
         clauses = one.get("clauses", [_clause(one["id"]), one["name"]])
         known[one["id"]] = FieldSpec(

@@ -50,7 +50,9 @@ def _make(call: Call, table: str, kept: tuple[str, ...]) -> Json:
 @routes.on("POST", "/component")
 def post_component(call: Call) -> Json:
     """Make a component."""
-    return _make(call, "component", ("description", "assigneeType"))
+    return _make(
+        call, "component", ("description", "assigneeType", "leadUserName", "leadAccountId")
+    )
 
 
 @routes.on("POST", "/version")

@@ -36,6 +36,7 @@ Caller: TypeAlias = Account | None
 """Who sent a request; None is anonymous."""
 
 GLOBAL_PERMISSIONS = (
+    "MANAGE_GROUP_FILTER_SUBSCRIPTIONS",
     "ADMINISTER",
     "SYSTEM_ADMIN",
     "USER_PICKER",

@@ -174,6 +174,15 @@ def _tracking(_call: Call, _spec: FieldSpec, held: Json) -> Json:
     return found
 
 
+def _tracked(call: Call, row: Row) -> Json:
+    spec = call.definition.fields["timetracking"]
+    found: Row = _tracking(call, spec, row["fields"].get("timetracking") or {})
+    spent = call.store.value("SELECT sum(seconds) FROM worklog WHERE issue=?", row["id"])
+    if spent:
+        found |= {"timeSpent": duration_of(spent), "timeSpentSeconds": spent}
+    return found
+
+
 _KEPT: Mapping[str, KeptShow] = {
     "text": lambda call, _spec, held: text.show(held, document=call.document),
     "user": lambda call, _spec, held: beans.user_of(call, held),
@@ -329,9 +338,7 @@ _LIVE: Mapping[str, Show] = {
     "progress": lambda _call, _spec, _row: {"progress": 0, "total": 0},
 }
 _BY_ID: Mapping[str, Show] = {
-    "timetracking": lambda call, spec, row: _tracking(
-        call, spec, row["fields"].get("timetracking") or {}
-    ),
+    "timetracking": lambda call, _spec, row: _tracked(call, row),
     "lastViewed": lambda _call, _spec, _row: None,
     "security": lambda _call, _spec, _row: None,
 }

@@ -78,6 +78,8 @@ CREATE TABLE IF NOT EXISTS comment (
   created INTEGER NOT NULL, updated INTEGER NOT NULL, internal INTEGER NOT NULL,
   visibility TEXT, properties TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS comment_issue ON comment (issue, id);
+CREATE TABLE IF NOT EXISTS pin (
+  comment INTEGER PRIMARY KEY, account TEXT NOT NULL, pinned INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS worklog (
   id INTEGER PRIMARY KEY, issue INTEGER NOT NULL, author TEXT, editor TEXT, body TEXT,
   created INTEGER NOT NULL, updated INTEGER NOT NULL, started INTEGER NOT NULL,

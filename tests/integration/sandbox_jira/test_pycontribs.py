@@ -282,3 +282,39 @@ def test_tokens_and_sessions_of_data_center(server: Any) -> None:
     cookie = JIRA(server.sandbox.url, auth=("admin", "admin-pw"))
     assert cookie.myself() == admin.myself()
     assert admin.session().name == "admin"
+
+
+def test_logged_work_moves_the_remaining_estimate(admin: Any, issue: Any) -> None:
+    log = admin.add_worklog(issue, "3h")
+    log.update(timeSpent="2h")
+    tracked = admin.issue(issue.key, fields="timetracking").fields.timetracking
+    assert (tracked.remainingEstimate, tracked.timeSpent) == ("1h", "2h")
+    log.delete()
+    tracked = admin.issue(issue.key, fields="timetracking").fields.timetracking
+    assert tracked.remainingEstimate == "3h"
+    admin.add_worklog(issue, "1h", adjustEstimate="new", newEstimate="5h")
+    tracked = admin.issue(issue.key, fields="timetracking").fields.timetracking
+    assert tracked.remainingEstimate == "5h"
+
+
+def test_pins_leads_options_and_properties_of_data_center(server: Any) -> None:
+    admin = _client(server, "admin")
+    issue = admin.create_issue(project="OPS", summary="pins", issuetype="Bug")
+    first, second = (admin.add_comment(issue, words) for words in ("one", "two"))
+    for one in (first, second):
+        admin.pin_comment(issue.key, one.id, pin=True)
+    assert [one.comment.body for one in admin.pinned_comments(issue.key)] == ["one", "two"]
+    admin.pin_comment(issue.key, first.id, pin=False)
+    assert [one.comment.body for one in admin.pinned_comments(issue.key)] == ["two"]
+    component = admin.create_component("led", "OPS", leadUserName="admin")
+    component.update(name="renamed", leadUserName="luke.wilson")
+    assert (component.name, component.lead.name) == ("renamed", "luke.wilson")
+    assert admin.custom_field_option("10000").value == "To Do"
+    assert admin.application_properties(key="jira.lf.text.headingcolour")["value"] == "#172b4d"
+    with pytest.raises(JIRAError):
+        admin.set_application_property("random.nonexistent.property", "666")
+    assert len(admin.my_permissions()["permissions"]) >= 40
+    assert admin.add_user("gone", "gone@example.com", password="x")
+    assert admin.delete_user("gone")
+    assert admin.search_users("gone") == []
+    assert admin.add_user("gone", "gone@example.com", password="x")
