@@ -17,12 +17,14 @@ from connectors.jira.sandbox.server import JiraSandbox
 from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from connectors.smtp.sandbox.server import MailSandbox
+from engine.ai.local import LocalClassifier
 from engine.bootstrap import Daemon, open_daemon
 from engine.cli.demo.files import write_files
 from engine.cli.sandbox import document_of
 from engine.domain.handling import Handling
 from engine.domain.refs import TicketRef
 from engine.domain.stage import Stage
+from engine.ports.training import TrainingSet
 from engine.runtime.clock import SystemClock
 from engine.runtime.embedded import EmbeddedRuntime
 from engine.runtime.work import DaemonWork
@@ -33,6 +35,17 @@ _MOST_ROUNDS = 12
 _ROUND = timedelta(seconds=90)
 _LONG = timedelta(minutes=65)
 """Longer than a waiting handling sleeps at most: nothing may hang on a sweep that saw it."""
+
+
+_TRAINED: dict[str, LocalClassifier] = {}
+
+
+def _trained(training: TrainingSet) -> LocalClassifier:
+    """The same phrases give the same classifier: it is trained once a process, not once a play."""
+    key = repr(training)
+    if key not in _TRAINED:
+        _TRAINED[key] = LocalClassifier(training)
+    return _TRAINED[key]
 
 
 class MovingClock:
@@ -137,6 +150,8 @@ class Company:
     def open(self) -> None:
         """Start the daemon anew: configuration, tier map and store are read again."""
         self.close()
+        # It trains when it is first asked, so this one stands for as long as the daemon does.
+        self._stack.enter_context(mock.patch("engine.bootstrap.LocalClassifier", _trained))
         with mock.patch("engine.bootstrap.SystemClock", return_value=self.theatre.clock):
             self.daemon = self._stack.enter_context(open_daemon(self.config))
 
