@@ -61,12 +61,26 @@ def judge(services: Services, handling: Handling) -> Verdict:
     subject nor ourselves, and only with this plan's code where the site's way carries one.
     """
     plan = handling.plan
+    if plan is None:
+        raise AssertionError("a submitted handling has a plan")
+    is_expired = services.now() >= plan.expires_at
+    counted = counting(services, handling)
+    if counted:
+        return _verdict(counted[-1], expired=is_expired)
+    if is_expired:
+        return Verdict(kind=VerdictKind.EXPIRED, because="no agent answered in time")
+    return Verdict(kind=VerdictKind.PENDING, because="no agent has answered yet")
+
+
+def counting(services: Services, handling: Handling) -> list[DeskAnswer]:
+    """Return the answers that count, newest last."""
+    plan = handling.plan
     if plan is None or handling.submission is None:
         raise AssertionError("a submitted handling has a plan")
     desk = services.desk(handling.ticket)
     members = {account.identity for account in desk.members(plan.authority_group)}
     answers = desk.desk_answers(handling.ticket, since=handling.submission.submitted_at)
-    counted = [
+    return [
         found
         for found in answers
         if found.by.identity in members
@@ -74,11 +88,14 @@ def judge(services: Services, handling: Handling) -> Verdict:
         and found.code in {"", plan.code}
         and not _is_party(services, plan, found.by)
     ]
-    if not counted:
-        if services.now() >= plan.expires_at:
-            return Verdict(kind=VerdictKind.EXPIRED, because="no agent answered in time")
-        return Verdict(kind=VerdictKind.PENDING, because="no agent has answered yet")
-    return _verdict(counted[-1], expired=services.now() >= plan.expires_at)
+
+
+def keep_feedback(services: Services, handling: Handling) -> None:
+    """Keep an agent's no as structured feedback, once; the classifier learns from it."""
+    for found in counting(services, handling)[-1:]:
+        body = {"answer": found.answer, "by": found.by.id, "at": found.at.isoformat()}
+        if not moves.has_recorded(services, handling, "feedback", **body):
+            moves.record(services, handling, "feedback", body=body, actor=found.by.id)
 
 
 def _verdict(found: DeskAnswer, *, expired: bool) -> Verdict:

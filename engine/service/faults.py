@@ -5,34 +5,35 @@ from collections.abc import Callable
 
 from engine.errors import TiergateError
 from engine.ports.mailer import Message
+from engine.ports.store import UnitOfWork
 from engine.service.world import Services, Template
 
 INSTALLATION = "installation"
 """The chain of what concerns no single ticket."""
-_OPEN, _MENDED = "open", "mended"
+_OPEN, _TOLD, _MENDED = "open", "told", "mended"
 
 
 def tell(services: Services, name: str, why: str) -> None:
-    """Open or update the one incident of this fault, and send one mail when it is news.
+    """Open or update the one incident of this fault, and send its one mail.
 
-    That it stands is committed first, so that a crash leaves an update and never a second mail's
-    worth of news. The incident is found by its marker, the mail by its id.
+    Since when it stands is committed first, and that the mail was taken after it: a crash in
+    between sends the same message again, by the same id. The incident is found by its marker.
 
     Raises:
-        TiergateError: Neither way of telling worked; the caller tries again later.
+        TiergateError: One way of telling did not work; the caller tries again later.
     """
-    is_news = _stand(services, name, _OPEN)
+    since, is_told = _stand(services, name)
     facts = {"name": name, "why": why}
     text = services.renderer.render(Template.FAULT_INCIDENT, facts)
     _try_each(
         lambda: _open_incident(services, name, text),
-        lambda: _send(services, name, facts) if is_news else None,
+        lambda: None if is_told else _send(services, name, facts, since),
     )
 
 
 def mend(services: Services, name: str) -> None:
     """Close the incident of a fault that is over; nothing happens if none stood."""
-    if not _stand(services, name, _MENDED):
+    if not _mended(services, name):
         return
     if system := services.settings.fault_system:
         text = services.renderer.render(Template.FAULT_MENDED, {"name": name, "why": ""})
@@ -42,7 +43,7 @@ def mend(services: Services, name: str) -> None:
 def standing(services: Services, name: str) -> bool:
     """Whether this fault was told and not mended since."""
     with services.store.begin() as work:
-        return (work.setting(_setting(name)) or "").startswith(_OPEN)
+        return (work.setting(_setting(name)) or _MENDED) != _MENDED
 
 
 def marker(services: Services, name: str) -> str:
@@ -58,22 +59,31 @@ def _setting(name: str) -> str:
     return f"fault:{_hash(name)}"
 
 
-def _stand(services: Services, name: str, state: str) -> bool:
-    """Store that the fault stands or is over; return whether that is news."""
-    now = services.now()
+def _stand(services: Services, name: str) -> tuple[str, bool]:
+    """Store that the fault stands; return since when, and whether its mail was taken."""
     with services.store.begin() as work:
-        before = work.setting(_setting(name)) or _MENDED
-        if before.startswith(state):
+        state, _, since = (work.setting(_setting(name)) or _MENDED).partition(" ")
+        if state != _MENDED:
+            return since, state == _TOLD
+        since = f"{services.now():%Y%m%dT%H%M%S}"
+        work.save_setting(_setting(name), f"{_OPEN} {since}")
+        _record(services, work, name, "fault_open")
+    return since, False
+
+
+def _mended(services: Services, name: str) -> bool:
+    """Store that the fault is over; return whether it stood."""
+    with services.store.begin() as work:
+        if (work.setting(_setting(name)) or _MENDED) == _MENDED:
             return False
-        work.save_setting(_setting(name), f"{state} {now.isoformat()}")
-        work.record(
-            chain=INSTALLATION,
-            event=f"fault_{state}",
-            actor="tiergate",
-            at=now,
-            body={"name": name},
-        )
+        work.save_setting(_setting(name), _MENDED)
+        _record(services, work, name, "fault_mended")
     return True
+
+
+def _record(services: Services, work: UnitOfWork, name: str, event: str) -> None:
+    at = services.now()
+    work.record(chain=INSTALLATION, event=event, actor="tiergate", at=at, body={"name": name})
 
 
 def _open_incident(services: Services, name: str, text: str) -> None:
@@ -82,18 +92,19 @@ def _open_incident(services: Services, name: str, text: str) -> None:
         services.desks[system].open_fault(title, text, marker=marker(services, name))
 
 
-def _send(services: Services, name: str, facts: dict[str, str]) -> None:
+def _send(services: Services, name: str, facts: dict[str, str], since: str) -> None:
     subject, _, body = services.renderer.render(Template.FAULT_MAIL, facts).partition("\n")
-    stamp = f"{services.now():%Y%m%dT%H%M%S}"
     for number, to in enumerate(services.settings.fault_mail, start=1):
         services.mailer.send(
             Message(
-                id=f"{marker(services, name)}-{stamp}-{number}@{services.settings.installation}",
+                id=f"{marker(services, name)}-{since}-{number}@{services.settings.installation}",
                 to=to,
                 subject=subject.strip(),
                 body=body.lstrip("\n"),
             )
         )
+    with services.store.begin() as work:
+        work.save_setting(_setting(name), f"{_TOLD} {since}")
 
 
 def _try_each(*ways: Callable[[], None]) -> None:

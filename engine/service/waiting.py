@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from engine.domain.canonical import JSON
 from engine.domain.change import Verdict, VerdictKind
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.errors import RecordNotFoundError
 from engine.ports.mailer import Message
-from engine.service import moves, plan, takeover, telling
+from engine.service import desk_gate, moves, plan, takeover, telling
 from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
 from engine.service.verdict import INVALID_FOLLOWS, Follow
+from engine.service.verdict_rules import deciding
 from engine.service.withdraw import close_gate, finish, leave, revise
 from engine.service.world import Services, Template
 
@@ -52,7 +54,9 @@ def await_window(services: Services, handling: Handling) -> Judgement | Handling
     if verdict.kind is VerdictKind.APPROVED:
         return found
     if verdict.kind is VerdictKind.WAITING_FOR_WINDOW:
-        moves.wait_until(services, handling, verdict.not_before)
+        # The change system's clock may be behind ours: never look again at once.
+        soonest = services.now() + services.settings.backoff_first
+        moves.wait_until(services, handling, max(verdict.not_before or soonest, soonest))
         return None
     return moves.move(
         services,
@@ -77,6 +81,8 @@ def _look(services: Services, handling: Handling) -> Judgement | Handling | None
         return leave(services, handling, gone)
     verdict = found.verdict
     end = _end(handling, verdict)
+    if handling.gate is Gate.DESK and verdict.kind is VerdictKind.REJECTED:
+        desk_gate.keep_feedback(services, handling)
     if end is not None:
         return leave(services, handling, end)
     if verdict.kind is VerdictKind.INVALID:
@@ -123,15 +129,27 @@ def _approved(services: Services, handling: Handling, found: Judgement) -> Handl
         Stage.APPROVED,
         why=verdict.because,
         evidence={
-            "approvers": [
-                {"system": account.system, "id": account.id, "name": account.name}
-                for account in verdict.approvers
-            ],
+            "approvers": _approvers(found),
             "plan_digest": plan_of(handling).digest,
             "record_version": found.snapshot.version if found.snapshot else "",
         },
         wake_at=verdict.not_before or services.now(),
     )
+
+
+def _approvers(found: Judgement) -> list[JSON]:
+    """Return who approved, who set it, and when, for the audit."""
+    if found.snapshot is None:
+        return [{"system": by.system, "id": by.id} for by in found.verdict.approvers]
+    return [
+        {
+            "system": row.approver.system,
+            "id": row.approver.id,
+            "set_by": row.set_by.id if row.set_by else None,
+            "decided_at": row.decided_at.isoformat() if row.decided_at else None,
+        }
+        for row in deciding(found.snapshot)
+    ]
 
 
 def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:

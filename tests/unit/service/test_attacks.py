@@ -481,3 +481,6 @@ def test_only_an_agent_who_is_no_party_answers_at_the_desk(
     world.run()
     assert world.handling(ref).stage is stage
     assert len(world.directory.calls) == (stage is Stage.FULFILLED)
+    with world.store.begin() as work:
+        kept = [row.body["answer"] for row in work.audit(chain_of(ref)) if row.event == "feedback"]
+    assert kept == ([answer] if stage is Stage.HANDED_OVER else [])
