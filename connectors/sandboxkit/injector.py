@@ -79,13 +79,20 @@ class Injector:
         try:
             await exchange.run()
         finally:
-            self._log.add(
-                user=exchange.user,
-                method=exchange.method,
-                target=exchange.target,
-                status=exchange.status,
-                body=bytes(exchange.body) if exchange.method in _WRITES else b"",
-            )
+            self.record(exchange)
+
+    def record(self, exchange: "Exchange") -> None:
+        """Log a request, once: before its answer has left, so that no client outruns the log."""
+        if exchange.logged:
+            return
+        exchange.logged = True
+        self._log.add(
+            user=exchange.user,
+            method=exchange.method,
+            target=exchange.target,
+            status=exchange.status,
+            body=bytes(exchange.body) if exchange.method in _WRITES else b"",
+        )
 
     def strike(self, kind: FaultKind, exchange: "Exchange") -> FaultRule | None:
         """Ask the board about one request."""
@@ -150,6 +157,7 @@ class Exchange:
             name == b"authorization" and value[:7].lower() == b"bearer " for name, value in headers
         )
         self.status = 0
+        self.logged = False
         self.body = bytearray()
         self._injector = injector
         self._receive = receive
@@ -170,9 +178,19 @@ class Exchange:
             headers = [pair for pair in message.get("headers", []) if pair[0].lower() != b"date"]
             message = {**message, "headers": [*headers, (b"date", self._injector.date(self))]}
         if self._held is None:
-            await self._send(message)
+            await self._pass_on(message)
         else:
             self._held.append(message)
+
+    async def _pass_on(self, message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._injector.record(self)
+        await self._send(message)
+
+    async def _cut(self) -> None:
+        self.status = 0
+        self._injector.record(self)
+        await cut_connection(self.scope, self._receive)
 
     async def run(self) -> None:
         """Carry the request out with whatever faults are set for it."""
@@ -181,7 +199,7 @@ class Exchange:
             return
         if self._injector.strike(FaultKind.DROP_BEFORE, self):
             await self._drain()
-            await cut_connection(self.scope, self._receive)
+            await self._cut()
             return
         refusal = self._injector.refusal(self)
         if refusal is not None:
@@ -211,12 +229,11 @@ class Exchange:
         if late is not None:
             await asyncio.sleep(late.seconds)
         if drop is not None:
-            self.status = 0
-            await cut_connection(self.scope, self._receive)
+            await self._cut()
             return
         if truncated is None or self.status != 200:  # noqa: PLR2004 - the fault is a 200 that lies
             for message in held:
-                await self._send(message)
+                await self._pass_on(message)
             return
         await self._send_truncated(held, cut=truncated.variant == "cut")
 
@@ -228,12 +245,11 @@ class Exchange:
         headers.append((b"content-length", str(len(shown)).encode()))
         await self._send({**start, "headers": headers})
         if not cut:
-            await self._send({"type": "http.response.body", "body": shown})
+            await self._pass_on({"type": "http.response.body", "body": shown})
             return
         await self._send(
             {"type": "http.response.body", "body": shown[: len(shown) // 2], "more_body": True}
         )
         # One turn of the loop lets the first half leave before the connection is reset.
         await asyncio.sleep(0)
-        self.status = 0
-        await cut_connection(self.scope, self._receive)
+        await self._cut()

@@ -1,6 +1,7 @@
 """A throw-away certificate authority and a certificate for loopback."""
 
 import ipaddress
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,8 @@ class TlsFiles:
 def ensure_tls(folder: Path, now: datetime) -> TlsFiles:
     """Return the files in `folder`, generating them where they are not there yet.
 
-    The authority signs 127.0.0.1, ::1 and localhost, for 825 days; its own key is not kept.
+    The authority signs 127.0.0.1, ::1 and localhost, for 825 days. All sandboxes of one process
+    have the same one, so that a client that trusts one trusts all; its key is never on disk.
     """
     files = TlsFiles(
         ca=folder / "ca.pem", certificate=folder / "server.pem", key=folder / "server.key"
@@ -31,17 +33,10 @@ def ensure_tls(folder: Path, now: datetime) -> TlsFiles:
     if files.ca.exists() and files.certificate.exists() and files.key.exists():
         return files
     folder.mkdir(parents=True, exist_ok=True)
-    start = now.astimezone(UTC) - timedelta(days=1)
-    end = start + timedelta(days=825)
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tiergate sandbox authority")])
-    ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    authority = (
-        _builder(ca_name, ca_name, ca_key.public_key(), start, end)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(ca_id, critical=False)
-        .sign(ca_key, hashes.SHA256())
+    authority = _authority(now.astimezone(UTC))
+    start, end = (
+        authority.certificate.not_valid_before_utc,
+        authority.certificate.not_valid_after_utc,
     )
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName(
@@ -53,17 +48,18 @@ def ensure_tls(folder: Path, now: datetime) -> TlsFiles:
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
-        _builder(name, ca_name, key.public_key(), start, end)
+        _builder(name, authority.certificate.subject, key.public_key(), start, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(names, critical=False)
         .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id), critical=False
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
+            critical=False,
         )
-        .sign(ca_key, hashes.SHA256())
+        .sign(authority.key, hashes.SHA256())
     )
-    files.ca.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    files.ca.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files.key.touch(mode=0o600)
     files.key.write_bytes(
@@ -74,6 +70,36 @@ def ensure_tls(folder: Path, now: datetime) -> TlsFiles:
         )
     )
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+
+_lock = threading.Lock()
+_made: list[_Authority] = []
+
+
+def _authority(now: datetime) -> _Authority:
+    """Return the authority of this process, made at its first use."""
+    with _lock:
+        if _made:
+            return _made[0]
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tiergate sandbox authority")])
+        number = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        start = now - timedelta(days=1)
+        certificate = (
+            _builder(name, name, key.public_key(), start, start + timedelta(days=825))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(number, critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        _made.append(_Authority(key, certificate))
+        return _made[0]
 
 
 def _builder(

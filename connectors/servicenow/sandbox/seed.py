@@ -1,5 +1,6 @@
 """What an instance holds before anybody writes: people, configuration, demo records, mass data."""
 
+import functools
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -17,6 +18,15 @@ from connectors.servicenow.sandbox.seed_ids import stable_id
 
 _MARK = "sandbox.seed"
 _NATURAL = ("name", "user_name", "number", "title", "file_name", "question_text")
+
+
+@functools.cache
+def _demo() -> Mapping[str, dict[str, list[dict[str, Any]]]]:
+    folder = resources.files("connectors.servicenow.sandbox").joinpath("data")
+    data: dict[str, dict[str, list[dict[str, Any]]]] = YAML(typ="safe", pure=True).load(
+        folder.joinpath("demo.yaml").read_text("utf-8")
+    )
+    return data
 
 
 class Seeder:
@@ -77,12 +87,7 @@ class Seeder:
         return {"kind": "incidents", "count": count}
 
     def _fill(self, kind: str) -> None:
-        text = (
-            resources.files("connectors.servicenow.sandbox")
-            .joinpath("data", "demo.yaml")
-            .read_text("utf-8")
-        )
-        data: dict[str, dict[str, list[dict[str, Any]]]] = YAML(typ="safe", pure=True).load(text)
+        data = _demo()
         with self._instance.store.transaction():
             self._people(load_organisation(), data["base"])
             self._load(data["base"], skip=("sys_user_role", "cmn_department"))

@@ -115,6 +115,10 @@ def test_tls_is_trusted_through_the_generated_authority_only(
 ) -> None:
     tls = ensure_tls(tmp_path, datetime.fromtimestamp(vendor.clock.now().timestamp(), tz=UTC))
     assert ensure_tls(tmp_path, vendor.clock.now()) == tls
+    # All sandboxes of one process have one authority: a client needs one file for them all.
+    other = ensure_tls(tmp_path / "other", vendor.clock.now())
+    with SandboxServer(vendor.app, tls=other) as server:
+        assert requests.get(server.url, timeout=5, verify=str(tls.ca)).ok
     with SandboxServer(vendor.app, tls=tls) as server:
         assert requests.get(server.url, timeout=5, verify=str(tls.ca)).ok
         with pytest.raises(requests.exceptions.SSLError):
