@@ -20,7 +20,7 @@ from connectors.jira.notes import HOLD, Notes
 from connectors.jira.settings import FieldTarget, JiraSettings
 from connectors.jira.site import APPROVALS, REQUEST_TYPE, NativeField, Site
 from connectors.jira.transport import RefusedError
-from connectors.jira.values import Payload, instant, listing, mapping, text_of, unfenced
+from connectors.jira.values import Payload, instant, listing, mapping, plain, text_of
 from engine.domain.refs import Account, TicketRef
 from engine.domain.ticket import NativeApproval, Ticket, TicketField
 from engine.errors import InvalidAnswerError, MissingRightError, RecordNotFoundError
@@ -207,8 +207,8 @@ class Records:
             created_at=instant(fields.get("created"), "created"),
             updated_at=one.updated_at,
             state=state,
-            short_description=text_of(fields.get("summary")),
-            description=unfenced(fields.get("description")),
+            short_description=plain(fields.get("summary")),
+            description=plain(fields.get("description")),
             requester=self._client.account(fields.get("reporter")),
             creator=self._client.account(fields.get("creator")),
             subject=self._subject(fields),
@@ -267,7 +267,7 @@ class Records:
         if not set(form) - _NOT_VARIABLES <= set(one.fields):
             one = self.issue(one.id, more=tuple(form))
         answers = {
-            label: unfenced(one.fields.get(field))
+            label: plain(one.fields.get(field))
             for field, label in form.items()
             if field not in _NOT_VARIABLES
         }

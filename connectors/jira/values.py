@@ -1,5 +1,6 @@
 """The leaves of Jira's payloads: instants, accounts, texts; pure, and strict about shapes."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ TEXT_MOST = 32_767
 """Characters of a text field; Jira's own default (jira.text.field.character.limit)."""
 SUMMARY_MOST = 255
 _FENCE = "{noformat}"
+_BLOCK_MARK = re.compile(r"\{(?:noformat|code)(?::[^{}\n]*)?\}\n?")
 _FORMATS = ("%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z")
 
 
@@ -152,6 +154,14 @@ def unfenced(value: object) -> str:
     if len(text) - len(inner) == 2 * len(_FENCE) and "{noformat" not in inner:
         return inner.strip("\n")
     return text
+
+
+def plain(value: object) -> str:
+    """Return what somebody wrote without the block marks of Jira's own markup.
+
+    They say nothing about the request, and a plan that quotes it could not carry them.
+    """
+    return _BLOCK_MARK.sub("", text_of(value)).strip()
 
 
 def one_line(text: str, field: str) -> str:

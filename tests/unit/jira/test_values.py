@@ -20,6 +20,7 @@ from connectors.jira.values import (
     mapping,
     native_instant,
     one_line,
+    plain,
     quoted,
     text_of,
     unfenced,
@@ -143,6 +144,14 @@ def test_a_text_is_never_cut() -> None:
         one_line("x" * (SUMMARY_MOST + 1), "short_description")
     with pytest.raises(DoesNotFitError, match="one line"):
         one_line("a\nb", "short_description")
+
+
+def test_what_somebody_asks_for_is_read_without_block_marks() -> None:
+    written = "Please:\n{noformat}\nadd *me*\n{noformat}\n{code:title=x|java}y{code} {braces}"
+    assert plain(written) == "Please:\nadd *me*\ny {braces}"
+    # Whoever hides a mark in a mark is handed over: the text is not searched until none is left.
+    with pytest.raises(DoesNotFitError):
+        fenced(plain("{{noformat}noformat}"), "f")
 
 
 def test_text_that_a_person_wrote_without_a_block_is_read_as_it_is() -> None:
