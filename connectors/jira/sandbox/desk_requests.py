@@ -21,6 +21,13 @@ from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Json, Reply, Row, desk_error, desk_page
 
 routes = Routes(prefix="/rest/servicedeskapi")
+_MINE = (
+    "SELECT * FROM issue WHERE request_type IS NOT NULL AND id IN ("
+    " SELECT id FROM issue WHERE reporter=?"
+    " UNION SELECT issue FROM ix_value WHERE field='customfield_10026' AND value=?"
+    " UNION SELECT a.issue FROM approval a JOIN approver r ON r.approval=a.id WHERE r.account=?)"
+    " ORDER BY id DESC"
+)
 
 
 @routes.on("GET", "/request/{key}")
@@ -32,7 +39,7 @@ def get(call: Call) -> Json:
 @routes.on("GET", "/request")
 def list_requests(call: Call) -> Json:
     """Return the requests of the caller, by ownership, status, approval and text."""
-    rows = call.store.rows("SELECT * FROM issue WHERE request_type IS NOT NULL ORDER BY id DESC")
+    rows = call.store.rows(_MINE, *[call.user.id] * 3)
     wanted = [one.upper() for one in call.words("requestOwnership")] or [
         "OWNED_REQUESTS",
         "PARTICIPATED_REQUESTS",

@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS issue (
   resolved INTEGER, category_changed INTEGER NOT NULL, request_type INTEGER, channel TEXT,
   parent INTEGER, fields TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS issue_project ON issue (project, number);
+CREATE INDEX IF NOT EXISTS issue_reporter ON issue (reporter);
 CREATE INDEX IF NOT EXISTS issue_parent ON issue (parent) WHERE parent IS NOT NULL;
 CREATE TABLE IF NOT EXISTS moved (old TEXT PRIMARY KEY, issue INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS ix (

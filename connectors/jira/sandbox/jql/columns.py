@@ -29,6 +29,9 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
+_FILLED = frozenset({"ix.created", "ix.updated", "ix.project", "ix.status", "ix.summary"})
+
+
 def field_spec(call: Call, name: str) -> FieldSpec:
     """Return the field that a query names.
 
@@ -71,5 +74,7 @@ def order_by(scope: Scope, sorts: tuple[Sort, ...]) -> tuple[str, tuple[Json, ..
                 raise JqlError(f"Field '{sort.field}' cannot be used to sort the results.")
             column = "(SELECT min(v.value) FROM ix_value v WHERE v.issue=ix.id AND v.field=?)"
             values.append(spec.id)
-        parts.append(f"{column} {'DESC NULLS LAST' if downward else 'ASC NULLS LAST'}")
+        direction = "DESC" if downward else "ASC"
+        # Only a column that can be empty says where the empty ones go: an index cannot serve that.
+        parts.append(f"{column} {direction}{'' if column in _FILLED else ' NULLS LAST'}")
     return ", ".join([*parts, "ix.id DESC"] if parts else ["ix.id DESC"]), tuple(values)
