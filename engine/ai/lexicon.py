@@ -79,9 +79,10 @@ def shipped_negatives() -> tuple[str, ...]:
     return tuple(raw["phrases"])
 
 
-def shipped_data() -> dict[str, str]:
-    """Return the shipped data by file, for the model's digest."""
-    return {path.name: path.read_text("utf-8") for path in sorted(DATA.glob("*.yaml"))}
+def shipped_parts() -> dict[str, str]:
+    """Return this package's data and code by file: other code is another model, by its digest."""
+    files = [*DATA.glob("*.yaml"), *DATA.parent.glob("*.py")]
+    return {path.name: path.read_text("utf-8") for path in sorted(files)}
 
 
 def _joined(patterns: Sequence[str]) -> re.Pattern[str]:

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 from engine.ai import doubts
 from engine.ai.calibration import Curve, learn_curve
 from engine.ai.cues import Cues, learn_cues
-from engine.ai.lexicon import shipped_data, shipped_negatives
+from engine.ai.lexicon import shipped_negatives, shipped_parts
 from engine.ai.model import NONE, Scored, TextModel, fingerprint
 from engine.ai.objects import learn_words
 from engine.ai.parameters import end_in, groups_in, read_date
@@ -23,7 +23,6 @@ from engine.ports.training import ActionExamples, CatalogForm, TrainingSet
 SUBJECT = "subject"
 """The parameter that names whose account it is; absent: the requester's own."""
 
-CODE_VERSION = 1
 DEFAULT_THRESHOLD = 0.9
 DEFAULT_NOVELTY = 0.05
 _NAMED, _UNNAMED = 0.99, 0.5
@@ -74,20 +73,19 @@ class LocalClassifier:
         self._router = Router(training, everything)
         self._name = "local-" + fingerprint(
             [
-                CODE_VERSION,
                 training.seed,
                 repr(self._threshold),
                 repr(self._novelty),
                 everything,
                 [[form.id, dict(form.variables), form.subject] for _, form in self._forms.values()],
                 [[dict(route.route), route.phrases] for route in training.routes],
-                shipped_data(),
+                shipped_parts(),
             ]
         )
 
     @property
     def model(self) -> str:
-        """A digest of model, training phrases, terms and code version."""
+        """A digest of training phrases, terms, shipped words and code."""
         return self._name
 
     def classify(self, texts: Sequence[ClassifierInput]) -> tuple[Classification, ...]:

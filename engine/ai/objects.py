@@ -25,10 +25,15 @@ _BEFORE = re.compile(rf"\b({_WORD})[ ](?={_THING}\b)(?:{_THING})\b")
 _COMPOUND = re.compile(
     r"\b([a-zäöüß]{3,}?)s?-?(?:passwort|kennwort|konto|zugang|account|login)s?\b"
 )
+_HEADED = re.compile(rf"([\w-]*?)s?-?(?:{_THING})s?")
 _AFTER = re.compile(
     rf"\b(?:{_THING})[ ](?:for|of|to|on|in|at|from|with|für|fürs|von|vom|zu|zum|zur|bei|beim|im"
-    rf"|am|an|auf|der|des|meines|meiner)[ ](?:(?:my|the|our|an?|this|mein\w*|unser\w*|de[nrms]|das|die)"
-    rf"[ ])?({_WORD})"
+    r"|am|an|auf|der|des|meines|meiner)[ ]"
+    rf"(?:(?:my|the|our|an?|this|mein\w*|unser\w*|de[nrms]|das|die)[ ])?({_WORD})"
+)
+_OWNER = re.compile(
+    rf"\b(?:my|our|mein\w*|unser\w*)[ ]({_WORD})[ ](?:forgot|has|is|was|got|cannot|can't|needs|lost"
+    r"|keeps|stays|hat|ist|wurde|wird|braucht|kann|bleibt|weiß)\b"
 )
 _OBJECT = re.compile(
     r"\b(?:unlock|unblock|reset|disable|deactivate|suspend|release|restore)"
@@ -67,14 +72,18 @@ class KnownWords:
 
     def _knows(self, word: str) -> bool:
         bare = word.removesuffix("'s").removesuffix("\u2019s").strip("-'\u2019")
-        return not bare or bare in self.words or "·" in word or bare.isdigit()
+        if not bare or bare in self.words or "·" in word or bare.isdigit():
+            return True
+        compound = _HEADED.fullmatch(bare)
+        head = compound[1].rstrip("-") if compound else bare
+        return head in {*self.words, ""} or f"{head}s" in self.words
 
 
 _PRONOUNS = frozenset(("it", "me", "him", "her", "them", "us", "one", "lock", "mich", "sperre"))
 
 
 def _qualifiers(low: str) -> Iterator[str]:
-    for pattern in (_BEFORE, _COMPOUND, _AFTER):
+    for pattern in (_BEFORE, _COMPOUND, _AFTER, _OWNER):
         for match in pattern.finditer(low):
             yield match[1]
 
