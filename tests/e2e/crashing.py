@@ -12,8 +12,17 @@ from engine.cli.demo.doors import Written
 from engine.cli.demo.files import write_files
 from engine.cli.demo.people import Play, World, open_world
 from engine.cli.demo.seed import Joins, SeedTicket
-from tests.e2e.killing_proxy import KillingProxy, Moment, Trap, http_write, ldap_write, smtp_write
+from tests.e2e.killing_proxy import (
+    KillingProxy,
+    Moment,
+    Trap,
+    http_write,
+    ldap_write,
+    postgres_commit,
+    smtp_write,
+)
 from tests.e2e.stage import Stage, address_of
+from tests.postgres import Server
 
 _ROUNDS = 12
 
@@ -65,6 +74,38 @@ class CrashStage(Stage):
         return 0
 
 
+def commit_stage(folder: Path, sandboxes: dict[str, Any], server: Server) -> CrashStage:
+    """Return a stage whose store is a PostgreSQL behind a proxy that sees every commit."""
+    trap = Trap()
+    proxy = KillingProxy(server.socket, postgres_commit, trap)
+    database = server.fresh().partition("@/")[2].partition("?")[0]
+    config = write_files(folder, sandboxes)
+    text = config.read_text("utf-8")
+    url = f"postgresql+psycopg://tiergate@127.0.0.1:{proxy.port}/{database}"
+    first = next(line for line in text.splitlines() if line.startswith("store:"))
+    config.write_text(text.replace(first, f'store: {{url: "{url}"}}'), "utf-8")
+    _lift_limits(folder)
+    return CrashStage(
+        folder=folder,
+        document=sandboxes,
+        world=open_world(sandboxes),
+        config=config,
+        trap=trap,
+        proxies=[proxy],
+    )
+
+
+def _lift_limits(folder: Path) -> None:
+    """Let the same person ask for the same again and again."""
+    tiers = folder / "tiers.yaml"
+    text = tiers.read_text("utf-8")
+    for bound in ("overall: 60/hour", "overall: 30/hour"):
+        text = text.replace(bound, "overall: 6000/hour")
+    for bound in ("per_subject: 2/day", "per_subject: 3/day", "per_subject: 5/day"):
+        text = text.replace(bound, "per_subject: 2000/day")
+    tiers.write_text(text, "utf-8")
+
+
 def crash_stage(folder: Path, sandboxes: dict[str, Any]) -> CrashStage:
     """Return a stage with a proxy before every system."""
     trap = Trap()
@@ -82,9 +123,7 @@ def crash_stage(folder: Path, sandboxes: dict[str, Any]) -> CrashStage:
     mail = through(f"smtp://127.0.0.1:{document['smtp']['port']}", smtp_write)
     document["smtp"]["port"] = address_of(mail)[1]
     config = write_files(folder, document)
-    tiers = folder / "tiers.yaml"
-    text = tiers.read_text("utf-8").replace("overall: 60/hour", "overall: 6000/hour")
-    tiers.write_text(text.replace("per_subject: 2/day", "per_subject: 2000/day"), "utf-8")
+    _lift_limits(folder)
     return CrashStage(
         folder=folder,
         document=document,
@@ -106,7 +145,8 @@ def the_audit_chain_is_whole(stage: Stage) -> None:
     assert stage.run("audit", "verify").returncode == 0
 
 
-def moments(count: int, *, both: bool) -> list[tuple[int, Moment]]:
-    """Every write with both moments, or, for the short version, with the two in turn."""
-    pairs = [(at, moment) for at in range(1, count + 1) for moment in Moment]
-    return pairs if both else [(at, list(Moment)[at % 2]) for at in range(1, count + 1)]
+def moments(count: int, *, every: int) -> list[tuple[int, Moment]]:
+    """Every write with both moments; or, with `every`, each so-manyth with the two in turn."""
+    if not every:
+        return [(at, moment) for at in range(1, count + 1) for moment in Moment]
+    return [(at, list(Moment)[turn % 2]) for turn, at in enumerate(range(1, count + 1, every))]

@@ -89,7 +89,7 @@ class KillingProxy:
     """Forwards one port to another, watching for writes."""
 
     def __init__(
-        self, target: tuple[str, int], is_write: Callable[[bytes], str], trap: Trap
+        self, target: tuple[str, int] | str, is_write: Callable[[bytes], str], trap: Trap
     ) -> None:
         """Listen on a free port of loopback."""
         self._target = target
@@ -114,12 +114,19 @@ class KillingProxy:
                 client, _address = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            server = self._connect()
             with self._lock:
                 self._open |= {client, server}
             answering = threading.Event()
             for pump in (self._requests, self._answers):
                 threading.Thread(target=pump, args=(client, server, answering), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, str):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._target)
+            return server
+        return socket.create_connection(self._target)
 
     def _requests(
         self, client: socket.socket, server: socket.socket, answering: threading.Event

@@ -2,17 +2,11 @@
 
 import dataclasses
 import itertools
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psycopg
 import pytest
 
 from engine.domain.action import BoundAction, BoundTarget, ParameterKind, Tier
@@ -26,57 +20,17 @@ from engine.domain.ticket import Ticket, TicketState
 from engine.ports.store import Store, UnitOfWork
 from engine.store.store import SQLStore, open_store
 from engine.testing.store import MemoryStore
+from tests.postgres import Server, running_server
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
-class Server:
-    """One PostgreSQL server under a directory of its own, on a socket that only we see."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def fresh(self) -> str:
-        name = f"store_{next(_numbers)}"
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return self._url(name)
-
-    def _url(self, database: str) -> str:
-        return f"postgresql://tiergate@/{database}?host={self.directory}"
-
-
 @pytest.fixture(scope="session")
 def server(lacking: Callable[[str], NoReturn]) -> Iterator[Server]:
     """The PostgreSQL of this machine, started under a directory of its own."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        lacking("the PostgreSQL server (initdb) is not installed")
-    binaries = found[-1].parent
-    directory = Path(tempfile.mkdtemp(prefix="tiergate-pg-"))
-    as_owner = list[str]()
-    if os.geteuid() == 0:
-        # The server refuses to run as root.
-        names = {entry.pw_name for entry in pwd.getpwall()}
-        owner = "postgres" if "postgres" in names else "nobody"
-        shutil.chown(directory, owner)
-        as_owner = ["runuser", "-u", owner, "--"]
-    data = directory / "data"
-
-    def run(*command: str) -> None:
-        subprocess.run([*as_owner, *command], check=True, cwd=directory, stdout=subprocess.DEVNULL)
-
-    initdb = ("--auth=trust", "--username=tiergate", "--encoding=UTF8", "--locale=C", "--no-sync")
-    run(f"{binaries}/initdb", *initdb, "-D", str(data))
-    options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
-    control = (f"{binaries}/pg_ctl", "-D", str(data), "-w")
-    run(*control, "-o", options, "-l", str(directory / "log"), "start")
-    try:
-        yield Server(directory)
-    finally:
-        run(*control, "-m", "immediate", "stop")
-        shutil.rmtree(directory)
+    with running_server(lacking) as running:
+        yield running
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
