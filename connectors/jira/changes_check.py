@@ -61,7 +61,7 @@ def _mightiness(client: JiraClient, settings: ChangeSettings) -> Iterator[Findin
         yield finding(
             client,
             Severity.UNSAFE,
-            "could-approve",
+            "could_approve",
             f"the account holds {right} and could make itself an approver",
             "use an account without administration rights",
         )
@@ -74,7 +74,7 @@ def _rights(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
         yield finding(
             client,
             Severity.FAULT,
-            "right-missing",
+            "right_missing",
             f"project {settings.project}: the account lacks {', '.join(lacking)}",
             "add the account to the project's agent role",
         )
@@ -87,7 +87,7 @@ def _form(
         natives = {part: form.native(part) for part in TEXTS}
     except FieldUnknownError as error:
         remedy = "name the field by its id in `changes.fields`, or create it"
-        yield finding(client, Severity.UNSAFE, "plan-field-unknown", str(error), remedy)
+        yield finding(client, Severity.UNSAFE, "plan_field_unknown", str(error), remedy)
         return
     if settings.mode is GateMode.STATUS:
         return
@@ -95,14 +95,14 @@ def _form(
         kind = opening.request_type()
     except (RecordNotFoundError, InvalidAnswerError, MissingRightError) as error:
         remedy = "name the change request type by its id in `changes.request_type`"
-        yield finding(client, Severity.FAULT, "request-type", str(error), remedy)
+        yield finding(client, Severity.FAULT, "request_type", str(error), remedy)
         return
     absent = [str(part) for part, one in natives.items() if one and one.id not in kind.form]
     if absent:
         yield finding(
             client,
             Severity.UNSAFE,
-            "plan-field-hidden",
+            "plan_field_hidden",
             f"the form of {kind.name!r} does not show {', '.join(absent)}: approvers would decide"
             " on less than the plan",
             "add these fields to the request type's form",
@@ -111,7 +111,7 @@ def _form(
         yield finding(
             client,
             Severity.UNSAFE,
-            "not-found-again",
+            "not_found_again",
             f"the form of {kind.name!r} lacks Labels: a change whose creation got no answer could"
             " not be found again",
             "add Labels to the form (hidden, if you like)",
@@ -128,7 +128,7 @@ def _samples(
     try:
         kinds = listing(client.get(f"project/{settings.project}/statuses"), "statuses")
     except (RecordNotFoundError, MissingRightError) as error:
-        yield finding(client, Severity.WARNING, "states-unread", str(error))
+        yield finding(client, Severity.WARNING, "states_unread", str(error))
         return
     statuses = {
         text_of(status.get("name")): snapshots.states.get(
@@ -142,7 +142,7 @@ def _samples(
         yield finding(
             client,
             Severity.UNSAFE,
-            "no-approval-status",
+            "no_approval_status",
             f"project {settings.project}: no status is known as the one where approvers decide",
             "name it in `changes.statuses` as authorize",
         )
@@ -155,7 +155,7 @@ def _samples(
         yield finding(
             client,
             Severity.WARNING,
-            "not-proved",
+            "unproved:approvers",
             "no change waits for approval now: who approves, and which ways lead around the"
             " approval, could not be seen",
             "open a change by hand as far as its approval and check again",
@@ -176,7 +176,7 @@ def _sample(
             yield finding(
                 client,
                 Severity.UNSAFE,
-                "could-approve",
+                "could_approve",
                 f"{key}: our own account may run {way.name!r} to {way.to.name!r}",
                 "give the transition a condition that our account does not meet",
             )
@@ -184,7 +184,7 @@ def _sample(
             yield finding(
                 client,
                 Severity.WARNING,
-                "way-around",
+                "way_around",
                 f"{key}: {way.name!r} leads to {way.to.name!r} without the approval",
                 "take the transition out of the workflow; a change that took it never counts",
             )
@@ -201,7 +201,7 @@ def _approvers(
     except (RecordNotFoundError, MissingRightError) as error:
         seen = f"{key}: approvals cannot be read ({error})"
         remedy = "give the account the agent role (Service Desk Team) in the project"
-        yield finding(client, Severity.FAULT, "approvals-unread", seen, remedy)
+        yield finding(client, Severity.FAULT, "approvals_unread", seen, remedy)
         return
     for one in approvals:
         is_named = any(vote.approver.identity == me.identity for vote in one.votes)
@@ -209,7 +209,7 @@ def _approvers(
             yield finding(
                 client,
                 Severity.UNSAFE,
-                "could-approve",
+                "could_approve",
                 f"{key}: our own account is an approver of {one.name!r}",
                 "take the account out of the approvers, their groups and the automation",
             )
@@ -217,7 +217,7 @@ def _approvers(
             yield finding(
                 client,
                 Severity.WARNING,
-                "no-approvers",
+                "no_approvers",
                 f"{key}: {one.name!r} asks nobody and waits for ever",
                 "fill Approvers by the request type's automation, or set `approvers: authority`",
             )
@@ -230,15 +230,15 @@ def _pending(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
     try:
         waiting = [text_of(one.get("issueKey")) for one in client.desk_pages("request", params)]
     except (RefusedError, RecordNotFoundError, MissingRightError) as error:
-        yield finding(client, Severity.WARNING, "not-proved", f"own approvals: {error}")
+        yield finding(client, Severity.WARNING, "unproved:own_approvals", f"own approvals: {error}")
         return
     if waiting:
         yield finding(
             client,
             Severity.UNSAFE,
-            "could-approve",
+            "could_approve",
             f"approvals of {', '.join(waiting[:5])} wait for our own account",
             "take the account out of the approvers and their groups",
         )
     else:
-        yield finding(client, Severity.OK, "could-not-approve", "no approval waits for us")
+        yield finding(client, Severity.OK, "could_not_approve", "no approval waits for us")

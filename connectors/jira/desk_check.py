@@ -79,7 +79,7 @@ def _mightiness(client: JiraClient, me: Account) -> Iterator[Finding]:
         yield finding(
             client,
             Severity.WARNING,
-            "over-mighty",
+            "over_mighty",
             f"{me.name} holds the global permission {right}",
             "use an account without administration rights: it could grant itself an approval",
         )
@@ -106,7 +106,7 @@ def _fields(client: JiraClient, records: Records) -> Iterator[Finding]:
         records.field_ids()
     except FieldUnknownError as error:
         remedy = "name the field by its id (customfield_…) in the system's `fields`"
-        yield finding(client, Severity.FAULT, "field-unknown", str(error), remedy)
+        yield finding(client, Severity.FAULT, "field_unknown", str(error), remedy)
 
 
 def _source(client: JiraClient, records: Records, name: str, jql: str) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def _source(client: JiraClient, records: Records, name: str, jql: str) -> Iterat
         yield finding(
             client,
             Severity.WARNING,
-            "source-empty",
+            "source_empty",
             f"source {name}: the filter finds nothing that we may see",
             "check the filter, and that the account may browse the project",
         )
@@ -148,7 +148,7 @@ def _rights(client: JiraClient, project: str) -> Iterator[Finding]:
         yield finding(
             client,
             Severity.FAULT,
-            "right-missing",
+            "right_missing",
             f"project {project}: the account lacks {', '.join(lacking)}",
             "add the account to the project's agent role",
         )
@@ -161,7 +161,7 @@ def _unmapped(client: JiraClient, records: Records, projects: list[str]) -> Iter
         try:
             kinds = listing(client.get(f"project/{project}/statuses"), "statuses")
         except (RecordNotFoundError, MissingRightError, InvalidAnswerError) as error:
-            yield finding(client, Severity.WARNING, "states-unread", f"{project}: {error}")
+            yield finding(client, Severity.WARNING, "states_unread", f"{project}: {error}")
             continue
         names = {
             text_of(status.get("name"))
@@ -174,7 +174,7 @@ def _unmapped(client: JiraClient, records: Records, projects: list[str]) -> Iter
             yield finding(
                 client,
                 Severity.WARNING,
-                "states-unmapped",
+                "states_unmapped",
                 f"project {project}: no meaning is configured for {', '.join(sorted(names))}",
                 "add them to the system's `statuses`; until then their tickets are parked",
             )
