@@ -1,5 +1,7 @@
 """The vendor's words for the faults that the kit plays."""
 
+import gzip
+
 import orjson
 from starlette.responses import Response
 
@@ -18,6 +20,7 @@ name="user_password"><button>Log in</button></form></body></html>
 _RESTARTING = """<html><head><title>{status}</title></head>
 <body><h1>{status} The server is temporarily unable to service your request</h1></body></html>
 """
+_PACKED = b"\x1f\x8b"
 _CANCELLED = {
     "detail": "No such column Check logs for error trace or enable glide.rest.debug property to "
     "verify REST request processing",
@@ -83,6 +86,8 @@ class ServiceNowDialect:
 
     def truncate(self, body: bytes, target: str) -> bytes:
         """Half of the rows, then the error of the quota, all under one 200."""
+        if body.startswith(_PACKED):
+            return gzip.compress(self.truncate(gzip.decompress(body), target), mtime=0)
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -139,6 +139,16 @@ def test_counts_and_sums(daemon: Api) -> None:
     ]
 
 
+def test_answers_are_packed_for_who_takes_them_packed(daemon: Api) -> None:
+    packed = daemon.get(INCIDENT)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    plain = daemon.session.get(
+        f"{daemon.url}{INCIDENT}", headers={"Accept-Encoding": "identity"}, timeout=10
+    )
+    assert "Content-Encoding" not in plain.headers
+    assert plain.json() == packed.json()
+
+
 def test_tiny_urls_stand_for_long_ones(daemon: Api) -> None:
     url = f"{daemon.url}/incident_list.do?sysparm_query=number=INC0000015&sysparm_fields=number"
     tiny = daemon.post("/api/now/tinyurl", {"url": url}, 200)["result"]
