@@ -51,6 +51,13 @@ _PRONOUN = re.compile(
     r"|\b(?:er|ihm|ihn|seine[mnrs]?|sein (?:konto|account|benutzer\w*|kennwort|passwort|zugang)"
     r"|(?:jemand|wen) anders?|jemanden anders?)\b"
 )
+_LOWER_CASE = re.compile(
+    r"\b(?:add|remove|put|take|grant|give|enrol|disable|deactivate|suspend|unlock)"
+    r" (?:please )?([a-zß-ÿ-]{2,})"
+    r" (?:to|into|in|from|out|off|access|membership|please|pls|asap|as)\b"
+    r"|\b(?:füge?n?|nehmt|nimm|entfernt?|entferne|entfernen|deaktiviert?|entsperrt?|bitte)"
+    r" (?:sie |bitte )*([a-zäöüß-]{2,}) (?:zu|zur|in|aus|der|hinzu|bitte)\b"
+)
 _SELF = re.compile(
     r"\b(?:i|me|my|mine|myself|ich|mich|mir|mein(?:e|en|em|er|es)?)\b|\bi'(?:m|ve|d|ll)\b"
 )
@@ -84,6 +91,11 @@ def people_in(text: str) -> tuple[Mentioned, ...]:
         match = pattern.search(low)
         if match:
             return (Mentioned(text=body[match.start() : match.end()], is_named=False),)
+    for match in _LOWER_CASE.finditer(low):
+        number = match.lastindex or 0
+        if is_name(match[number]):
+            start, end = match.span(number)
+            return (Mentioned(text=body[start:end], is_named=False),)
     return ()
 
 

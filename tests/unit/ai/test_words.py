@@ -47,6 +47,8 @@ def test_a_closing_that_asks_for_something_is_no_closing() -> None:
         "another user needs it",
         "the new intern has no access",
         "jemand anders braucht es",
+        "please add carla to the group of my project",
+        "bitte carla in die gruppe meines projekts",
     ],
 )
 def test_people_without_a_name_count_as_somebody_else(text: str) -> None:
