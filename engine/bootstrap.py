@@ -16,7 +16,7 @@ from connectors.registry import Directory, Itsm, build_directory, build_itsm, bu
 from engine.ai.lazy import LazyClassifier
 from engine.ai.local import LocalClassifier
 from engine.domain.action import ActionSpec, Catalogue
-from engine.domain.decision import Phase
+from engine.domain.decision import Authority, Phase
 from engine.errors import ConfigurationError
 from engine.ports.brains import Classifier
 from engine.ports.clock import Clock
@@ -24,6 +24,7 @@ from engine.ports.findings import Finding, Severity
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
+from engine.service.separation import check_authorities
 from engine.service.world import Services, Settings
 from engine.store.store import SQLStore, open_store
 
@@ -66,11 +67,17 @@ class Daemon:
         for name, directory in self.directories.items():
             checks[name] = directory.fulfiller.check
         checks["mail"] = self.mailer.check
+        checks["authorities"] = self._check_authorities
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
         return tuple(
             finding for name, check in checks.items() if only in {None, name} for finding in check()
         )
+
+    def _check_authorities(self) -> tuple[Finding, ...]:
+        found = self.tier_map.file.authorities
+        authorities = [Authority(name=name, groups=dict(ids)) for name, ids in found.items()]
+        return check_authorities(self.services.changes, authorities)
 
     def url_of(self, system: str) -> str:
         """Return the address of an ITSM system, as the configuration says it."""

@@ -1,0 +1,55 @@
+"""`check` sees when our own account could approve by an authority's group."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from engine.domain.change import Membership
+from engine.domain.decision import Authority
+from engine.domain.refs import Account
+from engine.errors import MissingRightError, TiergateError
+from engine.ports.findings import Severity
+from engine.service.separation import check_authorities
+
+DAEMON = Account(system="servicenow", id="d0", name="tiergate")
+OWNER = Account(system="servicenow", id="o1", name="Howard Johnson")
+OWNERS = Authority(name="owners", groups={"servicenow": "g1"})
+
+
+@dataclass
+class Group:
+    """The part of a change control that this check asks."""
+
+    people: tuple[Account, ...] | None = ()
+    error: TiergateError | None = None
+    system: str = "servicenow"
+
+    def account(self) -> Account:
+        return DAEMON
+
+    def members(self, group_id: str) -> tuple[Membership, ...] | None:
+        assert group_id == "g1"
+        if self.error:
+            raise self.error
+        if self.people is None:
+            return None
+        return tuple(Membership(account=one, since=None) for one in self.people)
+
+
+@pytest.mark.parametrize(
+    ("group", "severity"),
+    [
+        (Group(people=(OWNER,)), Severity.OK),
+        (Group(people=(OWNER, DAEMON)), Severity.UNSAFE),
+        (Group(people=None), Severity.FAULT),
+        (Group(error=MissingRightError("sys_user_grmember")), Severity.FAULT),
+    ],
+)
+def test_every_answer_of_the_group_has_its_severity(group: Group, severity: Severity) -> None:
+    found = check_authorities({"servicenow": group}, [OWNERS])  # type: ignore[dict-item]  the part
+    assert [finding.severity for finding in found] == [severity]
+    assert severity is Severity.OK or found[0].remedy
+
+
+def test_an_authority_without_a_group_in_a_system_says_nothing_of_it() -> None:
+    assert not check_authorities({"jira": Group()}, [OWNERS])  # type: ignore[dict-item]  the part
