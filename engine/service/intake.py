@@ -73,6 +73,7 @@ def _take_in(
     services: Services, work: UnitOfWork, ticket: Ticket, since: datetime | None
 ) -> Handling | None:
     """Store the ticket; return the handling that has to look at it now."""
+    before = work.ticket(ticket.ref)
     is_new = work.save_ticket(ticket, seen_at=services.now())
     latest = work.latest(ticket.ref)
     if latest is None:
@@ -83,6 +84,8 @@ def _take_in(
         return None
     if latest.stage.is_end:
         _keep_feedback(services, work, latest, ticket)
+        if before is not None and ticket.state.is_open and not before.state.is_open:
+            _keep_reopened(services, work, latest, ticket)
         return None
     if latest.stage.value in ACTIVE_WAITS:
         return work.touch(latest, at=services.now(), wake_at=services.now())
@@ -104,6 +107,17 @@ def _keep_feedback(services: Services, work: UnitOfWork, latest: Handling, ticke
         actor=ticket.updated_by or "a person",
         at=services.now(),
         body={"handling": latest.id, "ended": str(latest.stage), "edited": list(corrected)},
+    )
+
+
+def _keep_reopened(services: Services, work: UnitOfWork, latest: Handling, ticket: Ticket) -> None:
+    """Keep that a person opened the ticket again: what we did was not what was wanted."""
+    work.record(
+        chain=chain_of(latest.ticket),
+        event="feedback",
+        actor=ticket.updated_by or "a person",
+        at=services.now(),
+        body={"handling": latest.id, "ended": str(latest.stage), "reopened": True},
     )
 
 

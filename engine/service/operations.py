@@ -6,12 +6,12 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.refs import TicketRef
 from engine.domain.stage import TRANSITIONS, Stage
 from engine.errors import PreconditionError, RecordNotFoundError
-from engine.service import moves
+from engine.service import moves, telling
 from engine.service.advance import advance
 from engine.service.judge import plan_of
 from engine.service.takeover import UNDO_MODEL
-from engine.service.withdraw import leave
-from engine.service.world import Services
+from engine.service.withdraw import leave, tell_end
+from engine.service.world import Services, Template
 
 
 def retry(services: Services, ticket: TicketRef, *, by: str) -> Handling:
@@ -30,7 +30,9 @@ def retry(services: Services, ticket: TicketRef, *, by: str) -> Handling:
 
 
 def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
-    """Let a ticket go to the people; our open change of it is withdrawn.
+    """Let a ticket go to the people; a change that waits for approval is withdrawn.
+
+    After an effect began the change is left as it is, with a note: only people know the outcome.
 
     Raises:
         RecordNotFoundError: We never handled this ticket.
@@ -49,6 +51,14 @@ def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
         Stage.WITHDRAWING,
     }
     if Stage.RELEASED in allowed and not is_before:
+        tell_end(services, handling, outcome)
+        telling.note_on_change(
+            services,
+            handling,
+            Template.CHANGE_NOTE,
+            occasion="released",
+            reason=outcome.because,
+        )
         moves.move(services, handling, Stage.RELEASED, why=outcome.because, outcome=outcome)
     elif Stage.WITHDRAWING in allowed:
         moved = leave(services, handling, outcome)

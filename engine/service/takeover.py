@@ -39,7 +39,8 @@ def _ended(handling: Handling, ticket: Ticket) -> Outcome | None:
 
 
 def _taken(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
-    if handling.stage in SUBMITTED or is_undo(handling):
+    at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
+    if at in SUBMITTED or is_undo(handling):
         return None
     if _is_held_by_others(handling, ticket):
         return Outcome(end=Stage.TAKEN_OVER, because="somebody put the ticket on hold")
@@ -55,7 +56,7 @@ def _is_held_by_others(handling: Handling, ticket: Ticket) -> bool:
 
     A person waits for something there; or another daemon's change does.
     """
-    is_ours = handling.held_from is not None or handling.stage is Stage.OPENED
+    is_ours = handling.held_from is not None or handling.change is not None
     is_asked = ticket.native_approval is NativeApproval.PENDING
     return ticket.state is TicketState.ON_HOLD and not is_ours and not is_asked
 

@@ -207,4 +207,15 @@ def withdraw(services: Services, handling: Handling) -> Handling | None:
     seen = takeover.look(services, handling)
     if isinstance(seen, Outcome):
         return finish(services, handling, seen)
-    return plan.draft(services, handling, seen, revision=plan_of(handling).revision + 1)
+    own = plan_of(handling)
+    if handling.change is not None:
+        # Else agents would see another change on the ticket and nobody would tell them why.
+        telling.note(
+            services,
+            handling,
+            Template.OUTCOME_NOTE,
+            occasion=f"revised-r{own.revision}",
+            did=(f"{handling.change.number} withdrawn, revision {own.revision + 1} follows",),
+            reason=because,
+        )
+    return plan.draft(services, handling, seen, revision=own.revision + 1)

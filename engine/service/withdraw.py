@@ -13,6 +13,7 @@ from engine.domain.ticket import TicketState
 from engine.errors import RecordNotFoundError
 from engine.service import moves, telling
 from engine.service.plan import correlation_id
+from engine.service.takeover import look
 from engine.service.world import Occasion, Services, Template
 
 
@@ -66,10 +67,20 @@ def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling 
         return moves.move(
             services, handling, Stage.WITHDRAWING, why=outcome.because, outcome=outcome
         )
+    if handling.stage is Stage.PARKED and at in _NOTHING_OUTSIDE:
+        return _leave_parked(services, handling, outcome)
     if at in _NOTHING_OUTSIDE and outcome.end in TRANSITIONS[handling.gate][handling.stage]:
-        _tell(services, handling, outcome)
+        tell_end(services, handling, outcome)
         return moves.move(services, handling, outcome.end, why=outcome.because, outcome=outcome)
     return park(services, handling, outcome.because)
+
+
+def _leave_parked(services: Services, handling: Handling, outcome: Outcome) -> Handling | None:
+    if outcome.end not in TRANSITIONS[handling.gate][Stage.PARKED]:
+        moves.wait_until(services, handling, None)
+        return None
+    tell_end(services, handling, outcome)
+    return moves.move(services, handling, outcome.end, why=outcome.because, outcome=outcome)
 
 
 def park(services: Services, handling: Handling, why: str) -> Handling | None:
@@ -80,7 +91,10 @@ def park(services: Services, handling: Handling, why: str) -> Handling | None:
 
 
 def tell_parked(services: Services, handling: Handling) -> Handling | None:
-    """PARKED: write the reason on the ticket once; then nothing is due until a person acts."""
+    """PARKED: write the reason on the ticket once; then nothing is due until a person acts.
+
+    A person who takes, holds or closes the ticket before any effect has acted: the handling ends.
+    """
     if telling.may_write(handling):
         telling.note(
             services,
@@ -89,6 +103,10 @@ def tell_parked(services: Services, handling: Handling) -> Handling | None:
             occasion=f"parked-{handling.parked_from}",
             reason=handling.reason,
         )
+    if handling.parked_from in _MAY_HAVE_CHANGE | _NOTHING_OUTSIDE:
+        seen = look(services, handling)
+        if isinstance(seen, Outcome):
+            return leave(services, handling, seen)
     moves.wait_until(services, handling, None)
     return None
 
@@ -158,11 +176,12 @@ def _is_looked_for(services: Services, handling: Handling) -> bool:
 
 def finish(services: Services, handling: Handling, outcome: Outcome) -> Handling:
     """WITHDRAWING with an outcome: tell the ticket, take it off our hold, end."""
-    _tell(services, handling, outcome)
+    tell_end(services, handling, outcome)
     return moves.move(services, handling, outcome.end, why=outcome.because)
 
 
-def _tell(services: Services, handling: Handling, outcome: Outcome) -> None:
+def tell_end(services: Services, handling: Handling, outcome: Outcome) -> None:
+    """Tell the ticket how it ended and take it off our own hold, as the table says."""
     terms = END_TERMS[outcome.end]
     if not telling.may_write(handling):
         return

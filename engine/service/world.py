@@ -25,11 +25,12 @@ T = TypeVar("T")
 class Template(StrEnum):
     """The named texts that an admin may change; every one has a shipped default.
 
-    Facts of every ticket text (see `engine.service.telling.facts`): `ticket` {system, key, kind,
-    short_description}, `action`, `tier`, `gate`, `confidence`, `intent`, `evidence` [texts],
-    `model`, `reasons` [{rule, because}], `tier_map_digest`, `routed` {field: value}, `kept`
-    [fields left to a person], `hand_over`, `stage`, `reason`, `did` [texts], `change` {number,
-    url} or null, `plan` {digest, code, expires_at, window} or null.
+    Facts of every ticket text (see `engine.service.telling.facts`): `ticket` {system, key, kind},
+    `action`, `tier`, `gate`, `phase`, `confidence`, `intent`, `candidate`, `evidence` [texts],
+    `model`, `abstained_because`, `reasons` [{rule, because}], `tier_map_digest`, `routed` {field:
+    value}, `kept` [fields left to a person], `requester`, `subject`, `hand_over`, `stage` (the end,
+    once it is known), `reason`, `did` [texts], `related` [texts], `change` {system, number, url} or
+    null, `plan` {digest, code, revision, window, expires_at, ends_at} or null.
     """
 
     TRIAGE_NOTE = "triage_note"

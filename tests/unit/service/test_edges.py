@@ -16,6 +16,7 @@ from engine.errors import (
     DoesNotFitError,
     MissingRightError,
     OutcomeUnknownError,
+    PermanentError,
     PlanChangedError,
 )
 from engine.ports.rendering import PlanContext
@@ -322,8 +323,12 @@ def test_a_withdrawal_that_parked_can_still_be_released() -> None:
     world.run()
     assert world.handling(ref).stage is Stage.PARKED
     assert world.handling(ref).parked_from is Stage.WITHDRAWING
+    world.desk.move(ref, TicketState.ON_HOLD, by="agt1")
     operations.release(world.services, ref, by="operator")
     assert world.handling(ref).stage is Stage.RELEASED
+    assert world.ticket(ref).ticket.state is TicketState.NEW
+    assert world.change(ref).state is ChangeState.IMPLEMENT
+    assert any("released by operator" in note.text for note in world.change(ref).notes)
     assert world.change(ref).state is ChangeState.CANCELLED
 
 
@@ -431,3 +436,50 @@ def test_a_submission_that_reads_back_differently_is_opened_again() -> None:
     plan = world.handling(ref).plan
     assert plan is not None
     assert plan.revision == 2
+
+
+@pytest.mark.parametrize("how", ["close", "hold"])
+def test_a_parked_ticket_that_a_person_ends_withdraws_its_change(how: str) -> None:
+    world, ref = waiting()
+    world.changes.records[world.change_ref(ref).id].unmapped = "perhaps"
+    world.approve(ref)
+    world.run()
+    assert world.handling(ref).stage is Stage.PARKED
+    if how == "close":
+        world.desk.move(ref, TicketState.CLOSED, by="agt1")
+    else:
+        world.desk.write_note(ref, "tiergate: hold", by=world.account("AGT1"))
+    world.run()
+    ended = {"close": Stage.CANCELLED, "hold": Stage.TAKEN_OVER}
+    assert world.handling(ref).stage is ended[how]
+    assert world.change(ref).state is ChangeState.CANCELLED
+
+
+def test_a_parked_ticket_without_a_change_ends_when_a_person_takes_it() -> None:
+    world = memory_world()
+    broken = Failing("before directory.baseline", PermanentError("schema"))
+    world.services = with_failure(world.services, broken)
+    ref = world.ask(RESET)
+    world.run()
+    assert world.handling(ref).stage is Stage.PARKED
+    world.desk.change_ticket(ref, by="agt1", assignee=world.account("AGT1"))
+    world.run()
+    assert world.handling(ref).stage is Stage.TAKEN_OVER
+    assert world.directory.calls == []
+
+
+def test_a_parked_call_of_unknown_outcome_stays_a_persons() -> None:
+    world, ref = waiting()
+    world.directory.loses_call.add("entry-req")
+    world.approve(ref)
+    world.run()
+    assert world.handling(ref).stage is Stage.PARKED
+    world.desk.move(ref, TicketState.CLOSED, by="agt1")
+    world.run()
+    assert world.handling(ref).stage is Stage.PARKED
+    world.desk.move(ref, TicketState.ON_HOLD, by="agt1")
+    operations.release(world.services, ref, by="operator")
+    assert world.handling(ref).stage is Stage.RELEASED
+    assert world.ticket(ref).ticket.state is TicketState.NEW
+    assert world.change(ref).state is ChangeState.IMPLEMENT
+    assert any("released by operator" in note.text for note in world.change(ref).notes)

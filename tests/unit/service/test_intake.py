@@ -129,3 +129,15 @@ def test_requester_visible_comments_are_written_only_where_switched_on() -> None
     world.approve(ref)
     world.run()
     assert world.ticket(ref).comments == []
+
+
+def test_a_ticket_that_is_opened_again_is_kept_as_feedback() -> None:
+    world = memory_world()
+    ref = world.ask(RESET)
+    world.run()
+    world.desk.move(ref, TicketState.IN_PROGRESS, by="req")
+    world.run()
+    with world.store.begin() as work:
+        kept = [row for row in work.audit(chain_of(ref)) if row.event == "feedback"]
+    assert [(row.actor, row.body["reopened"]) for row in kept] == [("req", True)]
+    assert world.handling(ref).attempt == 1
