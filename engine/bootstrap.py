@@ -181,8 +181,11 @@ class _Waking:
 
 
 def healthy(findings: tuple[Finding, ...], polls: Mapping[str, timedelta]) -> dict[str, timedelta]:
-    """Return the systems that may be polled: none with a fault or an unsafe account."""
-    ill = {one.system for one in findings if one.severity in {Severity.FAULT, Severity.UNSAFE}}
+    """Return the systems that may be polled: none whose account is unsafe.
+
+    A system with a fault is polled all the same: its poll fails, is told, and mends by itself.
+    """
+    ill = {one.system for one in findings if one.severity is Severity.UNSAFE}
     return {name: every for name, every in polls.items() if name not in ill}
 
 

@@ -21,6 +21,7 @@ from engine.cli.console import (
 )
 from engine.cli.story import Story
 from engine.domain.handling import Handling
+from engine.errors import ConfigurationError
 from engine.ports.findings import Finding, Severity
 from engine.runtime.embedded import EmbeddedRuntime
 from engine.runtime.logs import configure_logs
@@ -92,7 +93,11 @@ def _teller(daemon: Daemon, *, has_colour: bool) -> Callable[[Handling, Handling
 
 
 def _refuse_unsafe(daemon: Daemon) -> tuple[Finding, ...]:
-    """Log every finding; what is unsafe or broken is left out of polling, the rest goes on."""
+    """Log every finding; an unsafe ITSM account is not polled, an unsafe directory ends it all.
+
+    Raises:
+        ConfigurationError: The account at a directory may do too much.
+    """
     findings = daemon.check()
     for finding in findings:
         if finding.severity in _MARKS:
@@ -100,6 +105,15 @@ def _refuse_unsafe(daemon: Daemon) -> tuple[Finding, ...]:
                 "finding", severity=str(finding.severity), code=finding.code,
                 system=finding.system, seen=finding.seen, remedy=finding.remedy,
             )  # fmt: skip
+    unsafe = [
+        one
+        for one in findings
+        if one.severity is Severity.UNSAFE and one.system in daemon.directories
+    ]
+    if unsafe:
+        raise ConfigurationError(
+            f"{unsafe[0].system}: {unsafe[0].seen}; nothing was started ({unsafe[0].remedy})"
+        )
     return findings
 
 
