@@ -47,8 +47,13 @@ _MONTHS: Mapping[str, int] = {
     )
     for name in names.split()
 }
+# "Through" leads to a thing (a VPN) as often as to a day, so it counts before a word of time alone.
+_TIMELY = (
+    r"\s+(?:the\s+)?(?:\d|end\b|next\b|this\b|today|tomorrow|mon|tue|wed|thu|fri|sat|sun|christmas"
+    r"|new year|easter|" + "|".join(sorted(name[:3] for name in _MONTHS)) + ")"
+)
 _UNTIL = re.compile(
-    r"\b(?:until|till|through|ending|ends on|expires on|up to and including"
+    r"\b(?:until|till|through(?=" + _TIMELY + r")|ending|ends on|expires on|up to and including"
     r"|bis(?: zum| einschließlich)?|befristet (?:bis|auf)|endet am)\s+"
     r"(?:the |zum |den |am |end of |ende )?",
     re.IGNORECASE,
@@ -89,7 +94,7 @@ def end_in(text: str) -> Guess | None:
     A date that cannot be read without guessing (`until Friday`, `bis 03/04/27`) comes as its own
     words with little confidence, so that nothing is granted for longer than it was asked for.
     """
-    match = _UNTIL.search(text)
+    match = next((found for found in _UNTIL.finditer(text) if _is_end(found, text)), None)
     if match is None:
         return None
     rest = text[match.end() : match.end() + _LONGEST]
@@ -102,6 +107,14 @@ def end_in(text: str) -> Guess | None:
     literal = (words.group() if words else rest).strip()
     evidence = (text[match.start() : match.end()] + literal).strip()
     return Guess(value=literal or evidence, confidence=_UNSURE, evidence=(evidence,))
+
+
+def _is_end(match: re.Match[str], text: str) -> bool:
+    """Whether the word means an end: `through` does so before a date only."""
+    if lowered(match.group()).split()[0] != "through":
+        return True
+    rest = text[match.end() : match.end() + _LONGEST]
+    return any(pattern.match(rest) for pattern, _ in _DATES)
 
 
 def read_date(text: str) -> str:

@@ -92,6 +92,7 @@ def test_groups_are_read_as_written(text: str, groups: list[str]) -> None:
         ("until 15th of December 2026", "2026-12-15"),
         ("until December 15, 2026", "2026-12-15"),
         ("till 3 Mai 2027", "2027-05-03"),
+        ("access through data-lake through 2027-05-03", "2027-05-03"),
     ],
 )
 def test_dates_in_both_languages_become_iso(text: str, value: str) -> None:
@@ -123,6 +124,7 @@ def test_dates_that_would_be_guessed_stay_words_with_little_confidence(
 
 def test_no_end_is_no_end() -> None:
     assert end_in("add me to data-lake") is None
+    assert end_in("I work through data-lake") is None
 
 
 @pytest.mark.parametrize(
