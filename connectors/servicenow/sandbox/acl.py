@@ -79,9 +79,10 @@ _APPROVER_WRITES = frozenset({"state", "comments"})
 class AccessRules:
     """Answers every access question of one sandbox."""
 
-    def __init__(self, store: Store, schema: Schema) -> None:
+    def __init__(self, store: Store, schema: Schema, now: Callable[[], str]) -> None:
         self._store = store
         self._schema = schema
+        self._now = now
 
     def forbidden(self, actor: Actor, table: Table) -> bool:
         """Say whether the API refuses the whole table with 403."""
@@ -136,10 +137,13 @@ class AccessRules:
 
     def stands_for(self, actor: Actor) -> frozenset[str]:
         """Return the users whose approvals the account may give: itself and who delegated to it."""
+        now = self._now()
         found = self._store.find(
-            self._schema.tables["sys_user_delegate"], "delegate = ? AND approvals = 'true'",
-            (actor.sys_id,),
-        )  # fmt: skip
+            self._schema.tables["sys_user_delegate"],
+            "delegate = ? AND approvals = 'true' AND coalesce(starts, '') <= ? "
+            "AND coalesce(ends, '9') >= ?",
+            (actor.sys_id, now, now),
+        )
         return frozenset({actor.sys_id, *(row["user"] for row in found)})
 
     def _task_rule(self, actor: Actor, table: Table) -> RowRule | None:

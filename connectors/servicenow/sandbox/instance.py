@@ -31,7 +31,7 @@ class Instance:
         self.records = Records(self.store, self.schema, clock)
         flow.register(self.records)
         self.accounts = Accounts(self.store, self.schema)
-        self.access = AccessRules(self.store, self.schema)
+        self.access = AccessRules(self.store, self.schema, self.records.now)
         self.displays = Displays(self.store, self.schema)
         self.tokens = Tokens(clock)
         self.counts: dict[object, int] = {}

@@ -110,3 +110,11 @@ def test_oversize_is_refused_and_not_fatal(daemon: Api) -> None:
 def test_no_query_breaks_it(daemon: Api, query: str) -> None:
     answer = daemon.get(INCIDENT, sysparm_query=query, sysparm_limit=1)
     assert "result" in answer.json()
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PURGE", "LINK"])
+def test_a_strange_method_does_nothing(admin: Api, method: str) -> None:
+    number = admin.create("incident", short_description="stays")["sys_id"]
+    answer = admin.session.request(method, f"{admin.url}{INCIDENT}/{number}", timeout=10)
+    assert answer.status_code == 405
+    assert admin.record("incident", number)["short_description"] == "stays"

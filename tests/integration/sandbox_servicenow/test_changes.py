@@ -249,6 +249,14 @@ def test_a_delegate_and_an_administrator_answer_in_somebodys_place(
         "sys_user_delegate",
         user="08826bf03710200044e0bfc8bcbe5d01",
         delegate="62826bf03710200044e0bfc8bcbe5df1",
+        starts="2020-01-01 00:00:00",
+        ends="2020-02-01 00:00:00",
+    )
+    requester.change("sysapproval_approver", row["sys_id"], 404, state="approved")
+    admin.create(
+        "sys_user_delegate",
+        user="08826bf03710200044e0bfc8bcbe5d01",
+        delegate="62826bf03710200044e0bfc8bcbe5df1",
     )
     requester.change("sysapproval_approver", row["sys_id"], state="approved")
     assert daemon.record("sysapproval_approver", row["sys_id"])["sys_updated_by"] == "abel.tuter"

@@ -72,7 +72,9 @@ class TableApi:
             raise ApiError(405, "Method not supported", None)
         if call.method in ("PUT", "PATCH"):
             return self._update(asked, sys_id)
-        return self._delete(asked, sys_id)
+        if call.method == "DELETE":
+            return self._delete(asked, sys_id)
+        raise ApiError(405, "Method not supported", None)
 
     def open(self, call: Call, version: str, table_name: str) -> TableCall:
         """Find the table and read the parameters that shape the answer.
