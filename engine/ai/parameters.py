@@ -94,7 +94,7 @@ def end_in(text: str) -> Guess | None:
     A date that cannot be read without guessing (`until Friday`, `bis 03/04/27`) comes as its own
     words with little confidence, so that nothing is granted for longer than it was asked for.
     """
-    match = next((found for found in _UNTIL.finditer(text) if _is_end(found, text)), None)
+    match = _UNTIL.search(text)
     if match is None:
         return None
     rest = text[match.end() : match.end() + _LONGEST]
@@ -107,14 +107,6 @@ def end_in(text: str) -> Guess | None:
     literal = (words.group() if words else rest).strip()
     evidence = (text[match.start() : match.end()] + literal).strip()
     return Guess(value=literal or evidence, confidence=_UNSURE, evidence=(evidence,))
-
-
-def _is_end(match: re.Match[str], text: str) -> bool:
-    """Whether the word means an end: `through` does so before a date only."""
-    if lowered(match.group()).split()[0] != "through":
-        return True
-    rest = text[match.end() : match.end() + _LONGEST]
-    return any(pattern.match(rest) for pattern, _ in _DATES)
 
 
 def read_date(text: str) -> str:
