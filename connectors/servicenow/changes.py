@@ -35,6 +35,7 @@ from engine.errors import (
     InvalidAnswerError,
     OutcomeUnknownError,
     PlanChangedError,
+    PreconditionError,
     TransientError,
 )
 from engine.ports.clock import Clock
@@ -100,10 +101,12 @@ class ServiceNowChanges:
             DoesNotFitError: A text is longer than its native field.
             OutcomeUnknownError: The create got no answer and the change cannot be seen (yet).
             InvalidAnswerError: The record came back without our correlation id.
+            PreconditionError: Somebody else opened the record that is found, and it left New.
         """
         values = self._drafts.values(draft)
         found = self.find(draft.correlation_id)
         if found is not None:
+            self._require_adoptable(found)
             return found
         fields = ("sys_id", "number", "correlation_id", "state")
         try:
@@ -119,6 +122,17 @@ class ServiceNowChanges:
                 f"{ref}: created, but the correlation id was not kept; it would not be found again"
             )
         return ref
+
+    def _require_adoptable(self, ref: ChangeRef) -> None:
+        """Refuse a change that a person opened and that approvers may have seen already."""
+        record = self._client.read(_TABLE, ref.id, fields=("sys_created_by", "state", "approval"))
+        is_ours = text(record, "sys_created_by") == self._client.account().name
+        state = self._mapping.state(text(record, "state"))
+        is_unasked = text(record, "approval") in {"", "not requested"}
+        if not is_ours and not (state is ChangeState.NEW and is_unasked):
+            raise PreconditionError(
+                f"{ref} carries our correlation id, but was opened by somebody else and is {state}"
+            )
 
     def submit(self, ref: ChangeRef, draft: ChangeDraft) -> None:
         """Take the change from New to where its chain asks; one that left New already stays.
