@@ -34,8 +34,8 @@ def answer(call: Call, path: str) -> Reply | None:
         if call.method == "POST":
             return _decide(call)
         return _page(call, call.query.get("person", ""), said=call.query.get("said", ""))
-    if path.startswith("/browse/") and call.method == "GET":
-        return _page(call, "", issue=issues.find(call, path.removeprefix("/browse/")))
+    if path.startswith(("/browse/", "/servicedesk/customer/portal/")) and call.method == "GET":
+        return _page(call, "", issue=issues.find(call, path.rsplit("/", 1)[1]))
     if path == "" and call.method == "GET":
         return Reply(status=HTTPStatus.SEE_OTHER, headers={"Location": "/approvals"})
     return None

@@ -1,14 +1,19 @@
 """What stands in a sandbox when it starts: the accounts of Example Corp, two projects, tickets."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
+from connectors.jira.sandbox import issues
+from connectors.jira.sandbox.desk_create import raise_request
 from connectors.jira.sandbox.people import ADMINISTRATORS, Flavour
 from connectors.jira.sandbox.projects import AGENTS, USERS, create_project
-from connectors.jira.sandbox.site import Site
+from connectors.jira.sandbox.site import Site, desk_call
 from connectors.jira.sandbox.storage import dumps
 from connectors.jira.sandbox.wire import Row
 from connectors.sandboxkit.organisation import ItsmGroup, Organisation, Person, load_organisation
 
+_AGE = timedelta(days=1)
+_STEP = timedelta(minutes=7)
 _ROLES = {
     "agent": "luke.wilson",
     "requester": "bob.miller",
@@ -70,6 +75,31 @@ def plant(site: Site, seed: str) -> None:
             lead=lead[one["lead"]],
             more={},
         )
+    if seed == "demo":
+        _tickets(site)
+
+
+def _tickets(site: Site) -> None:
+    """Raise yesterday's tickets, so that a daemon that starts today finds them old."""
+    site.clock.set_offset(-_AGE)
+    for number, one in enumerate(site.definition.raw["demo"]):
+        site.clock.set_offset(_STEP * number - _AGE)
+        row = site.store.row("SELECT * FROM request_type WHERE name=?", one["type"])
+        desk = site.store.row("SELECT id FROM desk")
+        reporter, agent = (site.people.by_name(uid) for uid in (one["reporter"], _ROLES["agent"]))
+        if row is None or desk is None or reporter is None or agent is None:
+            raise ValueError(f"site.yaml: the ticket of {one['reporter']} names what is not there")
+        body: Row = {
+            "serviceDeskId": str(desk["id"]),
+            "requestTypeId": str(row["id"]),
+            "requestFieldValues": one["fields"],
+        }
+        issue = raise_request(desk_call(site, reporter), body)
+        for name in one["moves"]:
+            call = desk_call(site, agent)
+            open_to = issues.available(call, issue)
+            issues.move(call, issue, next(step for step in open_to if step.name == name), {})
+    site.clock.set_offset(timedelta(0))
 
 
 def _people(site: Site, organisation: Organisation) -> None:

@@ -309,7 +309,7 @@ def specs_are_there() -> None:
 
 def _desk(flavour: str) -> Iterator[Desk]:
     judge = Judge(flavour) if SPECS.is_dir() else None
-    with JiraSandbox(None, "demo", flavour) as sandbox:  # type: ignore[arg-type]  # one of two words
+    with JiraSandbox(None, "empty", flavour) as sandbox:  # type: ignore[arg-type]  # one of two words
         yield Desk(sandbox, judge)
     assert judge is None or not judge.complaints, "\n".join(judge.complaints)
 

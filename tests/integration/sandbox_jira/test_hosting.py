@@ -16,16 +16,31 @@ from connectors.jira.sandbox.server import JiraSandbox
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
-    with JiraSandbox(tmp_path, "demo", "datacenter") as sandbox:
+    with JiraSandbox(tmp_path, "empty", "datacenter") as sandbox:
         login = (sandbox.accounts["admin"]["username"], sandbox.accounts["admin"]["password"])
         body = {"fields": {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "s"}}
         made = requests.post(f"{sandbox.url}/rest/api/2/issue", json=body, auth=login, timeout=9)
         key = made.json()["key"]
-    with JiraSandbox(tmp_path, "demo", "datacenter") as sandbox:
+    with JiraSandbox(tmp_path, "empty", "datacenter") as sandbox:
         found = requests.get(f"{sandbox.url}/rest/api/2/issue/{key}", auth=login, timeout=9)
         again = requests.post(f"{sandbox.url}/rest/api/2/issue", json=body, auth=login, timeout=9)
         assert found.json()["fields"]["summary"] == "s"
         assert again.json()["key"] != key
+
+
+def test_the_demo_has_tickets_of_yesterday_and_a_change_that_waits() -> None:
+    with JiraSandbox(seed="demo", flavour="cloud") as sandbox:
+        login = (sandbox.accounts["agent"]["username"], sandbox.accounts["agent"]["password"])
+        asked = {"jql": "created < -20h ORDER BY key", "fields": "status,creator,reporter"}
+        address = f"{sandbox.url}/rest/api/3/search/jql"
+        found = requests.get(address, params=asked, auth=login, timeout=9).json()["issues"]
+        assert len(found) == 6
+        assert all(one["fields"]["creator"] == one["fields"]["reporter"] for one in found)
+        assert found[-1]["fields"]["status"]["name"] == "Authorize"
+        now = requests.get(f"{sandbox.url}/rest/api/3/serverInfo", timeout=9).json()["serverTime"]
+        assert now[:10] == f"{sandbox.clock.now():%Y-%m-%d}"
+        page = requests.get(f"{sandbox.url}/approvals?person=beth.anglin", timeout=9).text
+        assert "Patch the print servers" in page
 
 
 def test_tls_is_trusted_by_its_own_authority_alone(tmp_path: Path) -> None:
