@@ -79,10 +79,11 @@ class CommentsSection(Strict):
 class TriageSection(Strict):
     """What triage does on tickets without an action, and how sure it is before it writes a field.
 
-    In phase observe nothing is written on them.
+    In phase observe nothing is written on them; without a phase they have that of the map's most
+    trusted action.
     """
 
-    phase: Phase = Phase.OBSERVE
+    phase: Phase | None = None
     confidence: Confidence = 0.8
 
 
@@ -93,7 +94,6 @@ def _empty_if_nothing(value: object) -> object:
 class InstallationFile(Strict):
     """The file as it is written; systems, directories and mail are checked by their connectors."""
 
-    installation: Name = "tiergate"
     store: StoreSection
     runtime: RuntimeKind = RuntimeKind.EMBEDDED
     tiers: StrictStr = "tiers.yaml"
@@ -129,13 +129,12 @@ class SystemEntry:
 class Installation:
     """A loaded installation file; secrets are resolved and never printed.
 
-    `name` names the installation in correlation ids and effect keys, for ever. `changes` says, for
-    every ITSM system, in which one its changes live (by default its own). `data` is the folder for
-    what the daemon keeps beside the store; `templates` that of the admin's own templates, if any.
+    `changes` says, for every ITSM system, in which one its changes live (by default its own).
+    `data` is the folder for what the daemon keeps beside the store; `templates` that of the admin's
+    own templates, if any.
     """
 
     file: Path
-    name: str
     store_url: SecretStr
     runtime: RuntimeKind
     tiers: Path
@@ -197,7 +196,6 @@ def load_installation(
         raise AssertionError("a file without problems is valid")
     return Installation(
         file=path,
-        name=file.installation,
         store_url=file.store.url,
         runtime=file.runtime,
         tiers=path.parent / file.tiers,

@@ -69,13 +69,13 @@ class TemplateRenderer:
         listed = self._environment.list_templates(extensions=["j2"])
         return tuple(sorted(name.removesuffix(".j2") for name in listed))
 
-    def check(self) -> None:
-        """Compile every template.
+    def check(self, *needed: str) -> None:
+        """Compile every template, and see that the `needed` ones are there.
 
         Raises:
-            ConfigurationError: A template cannot be used; with its place.
+            ConfigurationError: A template cannot be used, with its place, or is missing.
         """
-        for name in self.names():
+        for name in (*self.names(), *needed):
             self._template(name)
 
     def render(self, template: str, facts: TemplateFacts) -> str:

@@ -25,7 +25,7 @@ from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
 from engine.service.separation import check_authorities
-from engine.service.world import Services, Settings
+from engine.service.world import Occasion, Services, Settings
 from engine.store.store import SQLStore, open_store
 
 _INSTALLATION = "installation.id"
@@ -153,7 +153,7 @@ def open_daemon(
             people=_people(directories),
             classifier=_classifier(installation, tier_map),
             policy=tier_map.policy,
-            renderer=TemplateRenderer(),
+            renderer=_renderer(installation),
             mailer=mailer,
             store=opened.store,
             clock=clock,
@@ -240,8 +240,22 @@ def _settings(opened: Opened, itsm: Mapping[str, Itsm], tier_map: LoadedTierMap)
         fault_system=faults.incident_in if faults else "",
         fault_mail=installation.tell.mail,
         allowed_channels={name: one.channels for name, one in itsm.items()},
-        phase_without_action=_most_trusted(tier_map),
+        phase_without_action=installation.triage.phase or _most_trusted(tier_map),
+        field_confidence=float(installation.triage.confidence),
+        comments={Occasion(name): template for name, template in installation.comments.items()},
+        resolve_tickets=installation.resolve,
     )
+
+
+def _renderer(installation: Installation) -> TemplateRenderer:
+    """Return the renderer over the admin's templates; a broken or missing one is found now.
+
+    Raises:
+        ConfigurationError: A template cannot be used, or a comment names one that is not there.
+    """
+    renderer = TemplateRenderer(installation.templates)
+    renderer.check(*installation.comments.values())
+    return renderer
 
 
 def _most_trusted(tier_map: LoadedTierMap) -> Phase:

@@ -5,6 +5,7 @@ from pydantic import BaseModel, SecretStr
 
 from config.installation import load_installation
 from config.problems import InvalidConfigurationError
+from engine.domain.decision import Phase
 
 
 class AuthSettings(BaseModel, extra="forbid", frozen=True):
@@ -70,6 +71,20 @@ def test_systems_are_validated_by_their_own_models_with_secrets_resolved(tmp_pat
     assert found.tiers == tmp_path / "tiers.yaml"
     assert found.data == tmp_path
     assert found.templates is None
+
+
+def test_comments_templates_and_triage_are_read(tmp_path: Path) -> None:
+    more = (
+        "comments: {done: comment_done}\ntemplates: texts\ntriage: {phase: gated}\nresolve: false\n"
+    )
+    found = load_installation(write(tmp_path, GOOD + more), MODELS, environment=ENVIRONMENT)
+    assert found.comments == {"done": "comment_done"}
+    assert found.templates == tmp_path / "texts"
+    assert found.triage.phase is Phase.GATED
+    assert found.triage.confidence == 0.8
+    assert not found.resolve
+    problems = problems_of(tmp_path, GOOD + "comments: {dnoe: comment_done}\n")
+    assert problems == ['13:12: unknown key "dnoe" (did you mean "done"?)']
 
 
 def test_nothing_printed_of_an_installation_holds_a_secret(tmp_path: Path) -> None:

@@ -279,6 +279,9 @@ def test_a_template_with_a_mistake_is_named_with_its_line(tmp_path: Path) -> Non
 
 
 def test_an_unknown_template_is_an_error(renderer: TemplateRenderer) -> None:
+    renderer.check("comment_done")
+    with pytest.raises(ConfigurationError, match="no template"):
+        renderer.check("comment_dnoe")
     with pytest.raises(ConfigurationError, match="no template"):
         renderer.render("nothing", {})
 
