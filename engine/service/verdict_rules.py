@@ -33,6 +33,8 @@ class Facts:
         members: The authority's members now; None when they could not be read.
         members_then: Ids of the members at submission, for groups that keep no dates.
         persons: Account to person, for approvers, setters and the daemon; None: nobody, or several.
+        own_now: Our own clock. A deadline has passed when either clock says so, and a window is
+            open when both do: setting one of them back opens nothing.
     """
 
     snapshot: ChangeSnapshot
@@ -43,6 +45,13 @@ class Facts:
     members_then: frozenset[str]
     persons: Mapping[Identity, Person | None]
     freezes: tuple[Freeze, ...] = field(default_factory=tuple)
+    own_now: datetime | None = None
+
+    @property
+    def clocks(self) -> tuple[datetime, ...]:
+        """Return what the clocks say: the change system's, and ours where it was read."""
+        own = () if self.own_now is None else (self.own_now,)
+        return (self.snapshot.taken_at, *own)
 
 
 def invalid(reason: InvalidReason, because: str, *, not_before: datetime | None = None) -> Verdict:
@@ -137,8 +146,8 @@ def _is_daemon(facts: Facts, account: Account | None) -> bool:
 
 
 def is_in_time(facts: Facts) -> Verdict | None:
-    """Neither expired nor past its window, by the change system's own clock."""
-    now, plan = facts.snapshot.taken_at, facts.plan
+    """Neither expired nor past its window, by the change system's own clock and by ours."""
+    now, plan = max(facts.clocks), facts.plan
     if plan.window.latest is not None and now >= plan.window.latest:
         return invalid(InvalidReason.WINDOW_PASSED, "the change window has passed")
     if now >= plan.expires_at:
@@ -252,14 +261,14 @@ def _key(facts: Facts, account: Account) -> str | None:
 
 def may_run_now(facts: Facts) -> Verdict | None:
     """Inside the plan's window and the record's own, outside every freeze."""
-    now = facts.snapshot.taken_at
+    earliest, now = min(facts.clocks), max(facts.clocks)
     for freeze in facts.freezes:
-        if freeze.covers(now):
+        if freeze.covers(earliest) or freeze.covers(now):
             return invalid(
                 InvalidReason.FROZEN, f"change freeze {freeze.name}", not_before=freeze.ends_at
             )
     for window in (facts.plan.window, facts.snapshot.window):
-        if window.earliest is not None and now < window.earliest:
+        if window.earliest is not None and earliest < window.earliest:
             return Verdict(
                 kind=VerdictKind.WAITING_FOR_WINDOW,
                 because=f"approved; the window opens at {window.earliest:%d %b %Y %H:%M} UTC",
