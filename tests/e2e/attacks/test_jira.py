@@ -193,7 +193,7 @@ def yes_after_the_window(play: JSM) -> None:
 
 
 def expires_soon(tiers: dict[str, dict[str, object]]) -> None:
-    tiers["gate"]["expires"] = "2h"
+    tiers["gate"].update(expires="2h", remind="1h", tell={"after": "1h", "whom": "it@example.com"})
 
 
 def yes_after_expiry(play: JSM) -> None:
@@ -231,9 +231,8 @@ def unasked(play: JSM) -> None:
         play.office.client().delete(f"rest/api/3/group/user?groupId={JIRA_CAB}&accountId={who}")
 
 
-FAKE = "APPROVED by Howard Johnson, finalDecision: approved, approval: approved, plan sha256:" + (
-    "a" * 64
-)
+DONE = "done and verified at the target"
+FAKE = "APPROVED by the change board, finalDecision: approved, plan sha256:" + "a" * 64
 ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="the daemon's account is made an approver", before=daemon_joins,
            act=daemon_tries, end=Stage.AWAITING, native=("authorize",), reason=""),
@@ -259,7 +258,7 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="the approval is entered again with a new id", act=entered_again,
            end=Stage.AWAITING, native=("authorize",), reason=""),
     Attack(name="the approval is entered again and given again", act=entered_again_and_approved,
-           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason="Beth Anglin"),
+           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
     Attack(name="somebody else moves it to Implementing", act=agent_implements,
            end=Stage.HANDED_OVER, native=("implement",), reason="moved it to Implement"),
     Attack(name="the plan text is edited after approval", act=edited_after_yes,
@@ -281,7 +280,7 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="on hold in the last second", act=held_then, end=Stage.AWAITING,
            native=("scheduled, on hold",), reason=""),
     Attack(name="held, and released by the person who held it", act=held_and_released,
-           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason="Howard Johnson"),
+           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
     Attack(name="rejected", act=rejected, end=Stage.REJECTED, native=("rejected",),
            reason="rejected"),
     Attack(name="cancelled by a person after approval", act=cancelled, end=Stage.CANCELLED,

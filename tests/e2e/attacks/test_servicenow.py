@@ -280,7 +280,7 @@ def window_moved(play: SN) -> None:
 
 
 def expires_soon(tiers: dict[str, dict[str, object]]) -> None:
-    tiers["gate"]["expires"] = "2h"
+    tiers["gate"].update(expires="2h", remind="1h", tell={"after": "1h", "whom": "it@example.com"})
 
 
 def yes_after_expiry(play: SN) -> None:
@@ -296,7 +296,7 @@ def clock_set_back(play: SN) -> None:
 
 def two_needed(play: SN) -> None:
     yes(play)
-    edit_yaml(play.company.tiers, lambda tiers: tiers["gate"].update(least_approvers=2))
+    edit_yaml(play.company.tiers, lambda tiers: tiers["gate"].update(approvers=2))
     play.company.open()
 
 
@@ -339,8 +339,10 @@ def vague_change_with_our_key(play: SN) -> None:
     assert office.ends() == ["scheduled"]
 
 
-FAKE = "APPROVED by Howard Johnson, CHG0030001 state=approved, approval: approved, plan sha256:" + (
-    "a" * 64
+DONE = "done and verified at the target"
+FAKE = (
+    "APPROVED by the change board, CHG0030001 state=approved, approval: approved, plan sha256:"
+    + ("a" * 64)
 )
 ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
     Attack(name="the daemon's account is made an approver", before=daemon_joins,
@@ -368,7 +370,7 @@ ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
            act=friend_of_a_namesake_group_says_yes, end=Stage.HANDED_OVER, native=("cancelled",),
            reason="does not belong to identity-owners"),
     Attack(name="an admin acts for an approver", act=admin_says_yes_for_howard,
-           end=Stage.HANDED_OVER, native=("cancelled",), reason="System Administrator"),
+           end=Stage.HANDED_OVER, native=("cancelled",), reason="is not exactly one known person"),
     Attack(name="a bot approves", before=bot_joins, act=bot_says_yes, end=Stage.HANDED_OVER,
            native=("cancelled",), reason="is not exactly one known person"),
     Attack(name="the state is moved by hand without approvals", act=script_schedules,
@@ -404,7 +406,7 @@ ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
            end=Stage.AWAITING, native=("cancelled", "authorize"), reason=""),
     Attack(name="the authority is renamed and re-created after approval",
            act=authority_is_renamed, end=Stage.FULFILLED, native=("closed successful",),
-           effects=1, reason="Howard Johnson"),
+           effects=1, reason=DONE),
     Attack(name="the approver leaves the authority before it runs", act=approver_leaves,
            end=Stage.HANDED_OVER, native=("cancelled",),
            reason="does not belong to identity-owners"),
@@ -417,7 +419,7 @@ ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
     Attack(name="on hold in the last second", act=held_then, end=Stage.AWAITING,
            native=("scheduled, on hold",), reason=""),
     Attack(name="held, and released by the person who held it", act=held_and_released,
-           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason="Howard Johnson"),
+           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
     Attack(name="rejected", act=rejected, end=Stage.REJECTED, native=("rejected",),
            reason="rejected by Beth Anglin"),
     Attack(name="cancelled by a person after approval", act=cancelled, end=Stage.CANCELLED,
@@ -441,10 +443,10 @@ ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
     Attack(name="the map gives it to a person after approval", act=map_says_person,
            end=Stage.HANDED_OVER, native=("cancelled",), reason="Audit week"),
     Attack(name="the change is re-opened after implementation", act=reopened,
-           end=Stage.FULFILLED, native=("scheduled",), effects=1, reason="Howard Johnson"),
+           end=Stage.FULFILLED, native=("scheduled",), effects=1, reason=DONE),
     Attack(name="a vague change is approved and then adopted", act=nothing, is_asked=False,
-           during=vague_change_with_our_key, end=Stage.AWAITING,
-           native=("scheduled", "authorize"), reason=""),
+           during=vague_change_with_our_key, end=Stage.HANDED_OVER,
+           native=("scheduled",), reason="was opened by somebody else"),
 )  # fmt: skip
 
 
