@@ -10,6 +10,7 @@ from connectors.jira.sandbox.desk_create import raise_request
 from connectors.jira.sandbox.limits import Throttle
 from connectors.jira.sandbox.people import Account
 from connectors.jira.sandbox.site import Site, desk_call
+from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import ApiError, Json, Row
 
 
@@ -23,6 +24,8 @@ class Seeding:
     - `bulk`: `{project, type, count, status?, summary?}`, issues without a history, a million if
       asked for.
     - `requests`: `[{reporter, type, fields, on_behalf_of?}]`, raised through the portal.
+    - `conditions`: `[{approval, type, value}]`: what an open approval asks for; type is number,
+      percent or numberPerPrincipal.
     - `moves`: `[{issue, project}]`: the issue gets a key of the other project, the old one answers.
     """
 
@@ -36,6 +39,7 @@ class Seeding:
             "accounts": self._accounts,
             "bulk": self._bulk,
             "requests": self._requests,
+            "conditions": self._conditions,
             "moves": self._moves,
         }
 
@@ -113,6 +117,18 @@ class Seeding:
             }
             keys.append(raise_request(call, body)["key"])
         return keys
+
+    def _conditions(self, value: Json) -> Json:
+        for one in cast("list[Row]", value):
+            if one["type"] not in {"number", "percent", "numberPerPrincipal"}:
+                raise ValueError(f"no condition type {one['type']!r}")
+            held = self._site.store.row("SELECT * FROM approval WHERE id=?", str(one["approval"]))
+            if held is None:
+                raise ValueError(f"no approval {one['approval']!r}")
+            condition = {"type": one["type"], "value": int(one["value"])}
+            spec = dumps({**loads(held["spec"]), "condition": condition})
+            self._site.store.update("approval", held["id"], {"spec": spec})
+        return len(value)
 
     def _moves(self, value: Json) -> Json:
         keys: list[str] = []

@@ -52,8 +52,7 @@ class Throttle:
     def _per_issue(self, call: Call, now: int) -> None:
         key = call.path["key"].upper()
         held = self._writes.setdefault(key, deque())
-        while held and held[0] <= now - _PER_ISSUE[-1][1]:
-            held.popleft()
+        _forget(held, now, _PER_ISSUE[-1][1])
         for most, span in _PER_ISSUE:
             recent = [at for at in held if at > now - span]
             if len(recent) >= most:
@@ -67,6 +66,13 @@ class Throttle:
 
     def headers(self, call: Call, reply: Reply) -> None:
         """Add the headers that an answer carries without a refusal."""
+        if call.cloud and self.bursts and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+            most = _BURSTS.get(call.method, _BURSTS["GET"])
+            left = max(0, most - max((len(one) for one in self._hits.values()), default=0))
+            call.answer["X-RateLimit-Limit"] = str(most)
+            call.answer["X-RateLimit-Remaining"] = str(left)
+            if left * _NEAR < most:
+                call.answer["X-RateLimit-NearLimit"] = "true"
         if call.cloud or call.caller is None or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             return
         limit = self.bucket or 1000
@@ -74,10 +80,17 @@ class Throttle:
         call.answer.update(bucket_headers(limit, max(0, limit - used), 0))
 
 
-def _count(table: dict[str, deque[int]], key: str, now: int, most: int, span: int) -> bool:
-    held = table.setdefault(key, deque())
+def _forget(held: deque[int], now: int, span: int) -> None:
+    """Drop what is older than the span, and what a clock that was set back left in the future."""
     while held and held[0] <= now - span:
         held.popleft()
+    while held and held[-1] > now:
+        held.pop()
+
+
+def _count(table: dict[str, deque[int]], key: str, now: int, most: int, span: int) -> bool:
+    held = table.setdefault(key, deque())
+    _forget(held, now, span)
     if len(held) >= most:
         return False
     held.append(now)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 
 
 def test_a_change_waits_for_its_approvers_and_is_moved_by_the_desk_itself(desk: Any) -> None:
@@ -218,3 +219,47 @@ def test_data_center_wants_the_header_for_experimental_resources(server: Any) ->
     assert answer.json()["errorMessage"].startswith("This API is experimental")
     shown = server.approvals(key)[0]
     assert shown["condition"] == {"type": "number", "value": "1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "answers"),
+    [("number", 2, 2), ("percent", 100, 3), ("percent", 34, 2), ("number", 9, 3)],
+)
+def test_an_approval_is_complete_when_its_condition_is_met(
+    desk: Any, kind: str, value: int, answers: int
+) -> None:
+    key = desk.change_at_gate()
+    number = desk.approvals(key)[0]["id"]
+    asked = {"conditions": [{"approval": number, "type": kind, "value": value}]}
+    desk.admin("POST", "/seed", asked)
+    third = desk.sandbox.site.people.by_name("bow.ruggeri")
+    path = f"{desk.sandbox.url}/rest/servicedeskapi/request/{key}/approval/{number}"
+    login = (third.email if desk.cloud else third.name, "bow.ruggeri-pw")
+    given = ["pending"] * (answers - 1) + ["approved"]
+    seen = []
+    for turn in range(answers):
+        if turn == 2:
+            body, header = {"decision": "approve"}, {"X-ExperimentalApi": "opt-in"}
+            done = requests.post(path, json=body, auth=login, headers=header, timeout=9)
+        else:
+            done = desk.answer(key, number, f"approver{turn + 1}")
+        seen.append(done.json()["finalDecision"])
+    assert seen == given
+    assert desk.state(key) == "Awaiting Implementation"
+
+
+def test_each_group_of_approvers_must_give_its_number(desk: Any) -> None:
+    key = desk.raise_request("integration", "Request a change")
+    desk.move(key, "Plan")
+    groups = {"customfield_10038": [{"name": "Service Desk"}, {"name": "CAB Approval"}]}
+    fields = {"customfield_10003": [], **groups}
+    desk.as_("integration").put(f"/rest/api/2/issue/{key}", {"fields": fields})
+    desk.move(key, "Request approval")
+    (approval,) = desk.approvals(key)
+    assert len(approval["approvers"]) == 5
+    asked = {"approval": approval["id"], "type": "numberPerPrincipal", "value": 1}
+    desk.admin("POST", "/seed", {"conditions": [asked]})
+    for role in ("approver1", "approver2"):
+        answer = desk.answer(key, approval["id"], role)
+        assert answer.json()["finalDecision"] == "pending"
+    assert desk.answer(key, approval["id"], "agent").json()["finalDecision"] == "approved"

@@ -268,3 +268,31 @@ def test_employee_numbers_join_accounts_to_people(desk: Any) -> None:
     who = {"accountId": account.id} if desk.cloud else {"username": account.name}
     found = desk.as_("integration").get("/rest/api/2/user/properties/employeeNumber", **who)
     assert found["value"] == "1002"
+
+
+def test_a_clock_that_is_set_back_lets_nobody_wait(cloud: Any) -> None:
+    key, client = cloud.ops_issue(), cloud.as_("integration")
+    cloud.admin("POST", "/clock", {"offset_seconds": 86400})
+    codes = [
+        client.status("PUT", f"/rest/api/2/issue/{key}", json={"fields": {"summary": "ahead"}})
+        for _ in range(15)
+    ]
+    cloud.admin("POST", "/clock", {"offset_seconds": 0})
+    codes += [
+        client.status("PUT", f"/rest/api/2/issue/{key}", json={"fields": {"summary": "back"}})
+        for _ in range(15)
+    ]
+    assert set(codes) == {204}
+
+
+def test_an_approval_without_approvers_waits_for_ever(desk: Any) -> None:
+    key = desk.raise_request("integration", "Request a change")
+    desk.move(key, "Plan")
+    client = desk.as_("integration")
+    client.put(f"/rest/api/2/issue/{key}", {"fields": {"customfield_10003": []}})
+    desk.move(key, "Request approval")
+    (approval,) = desk.approvals(key, "admin")
+    assert (approval["finalDecision"], approval["approvers"]) == ("pending", [])
+    assert desk.answer(key, approval["id"], "requester").status_code == 404
+    assert desk.answer(key, approval["id"], "approver1").status_code == 403
+    assert desk.answer(key, approval["id"], "admin").status_code == 403
