@@ -37,6 +37,8 @@ _ABSENT: Mapping[str, object] = MappingProxyType(
         **dict.fromkeys(
             ("action", "tier", "gate", "confidence", "intent", "model", "tier_map_digest"), ""
         ),
+        **dict.fromkeys(("candidate", "abstained_because"), ""),
+        "text": MappingProxyType({}),
         **dict.fromkeys(("hand_over", "stage", "reason", "name", "why", "phase", "waited"), ""),
         **dict.fromkeys(("evidence", "reasons", "kept", "did", "related"), ()),
         "routed": MappingProxyType({}),

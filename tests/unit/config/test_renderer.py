@@ -19,6 +19,7 @@ from engine.domain.refs import TicketKind, TicketRef
 from engine.domain.ticket import Ticket, TicketState
 from engine.errors import ConfigurationError, DoesNotFitError
 from engine.ports.rendering import PlanContext
+from engine.service.world import Occasion, Template
 
 AT = datetime(2026, 11, 20, 9, 12, tzinfo=UTC)
 REF = TicketRef(system="servicenow", kind=TicketKind.INCIDENT, id="x1", key="INC0010245")
@@ -235,6 +236,28 @@ def test_every_note_renders_with_all_facts_and_the_internal_ones_with_few(
     note = renderer.render("triage_note", facts)
     assert note.split("\n")[0] == "Tiergate · reset_password · tier 1 · confidence 0.991"
     assert 'Why this action: "forgot my password" (model local-1)' in note
+
+
+def test_every_text_of_the_use_cases_and_every_comment_has_a_template(
+    renderer: TemplateRenderer,
+) -> None:
+    needed = {*Template, *(f"comment_{occasion}" for occasion in Occasion)}
+    assert needed <= set(renderer.names())
+
+
+def test_the_desk_sees_the_whole_plan_before_it_answers(
+    renderer: TemplateRenderer, catalogue: Catalogue
+) -> None:
+    text = renderer.render_plan(plan(), context(catalogue))
+    facts: dict[str, JSON] = {
+        "action": "add_group_member",
+        "plan": {"code": plan().code, "digest": plan().digest, "expires_at": AT.isoformat()},
+        "text": dict(text.fields()),
+    }
+    request = renderer.render("desk_request", facts)
+    assert text.implementation in request
+    assert f"tiergate: accept {plan().code}" in request
+    assert "requester's own words" not in request
 
 
 def test_facts_are_made_harmless_wherever_a_template_prints_them(
