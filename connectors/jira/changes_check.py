@@ -173,6 +173,9 @@ def _sample(
         if state not in BEHIND:
             continue
         if settings.mode is GateMode.STATUS:
+            if state is not ChangeState.SCHEDULED:
+                # Only the move to "approved" approves; any other one is seen as going around it.
+                continue
             yield finding(
                 client,
                 Severity.UNSAFE,

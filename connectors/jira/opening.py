@@ -15,8 +15,9 @@ from connectors.jira.client import JiraClient
 from connectors.jira.groups import group_members
 from connectors.jira.links import Links
 from connectors.jira.plan_form import PlanForm
-from connectors.jira.settings import Approvers, ChangeSettings, GateMode
+from connectors.jira.settings import Approvers, ChangeSettings, GateMode, PlanField
 from connectors.jira.site import NativeField, RequestType, Site
+from connectors.jira.transport import RefusedError
 from connectors.jira.values import (
     Payload,
     instant,
@@ -170,8 +171,25 @@ class Opening:
             },
             "properties": [{"key": CHANGE, "value": _identity(draft)}],
         }
-        response = self._client.write("POST", "issue", body, is_repeatable=False)
+        try:
+            response = self._client.write("POST", "issue", body, is_repeatable=False)
+        except RefusedError as refused:
+            # A refusal created nothing, so that the same may be sent without what was refused.
+            body["fields"] = self._dispensable(refused, body["fields"])
+            response = self._client.write("POST", "issue", body, is_repeatable=False)
         return text_of(mapping(self._client.body(response), "issue").get("id"))
+
+    def _dispensable(self, refused: RefusedError, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values without those that only help people to find the change.
+
+        Raises:
+            RefusedError: Something else was refused.
+        """
+        natives = (self._form.native(part) for part in (PlanField.KIND, PlanField.CORRELATION))
+        names = {one.id for one in natives if one is not None}
+        if not refused.fields or not set(refused.fields) <= names:
+            raise refused
+        return {name: value for name, value in values.items() if name not in refused.fields}
 
     # --- completing
 
@@ -180,12 +198,20 @@ class Opening:
         if self._links.property(issue_id, CHANGE) is None:
             rest = {**self._missing(values), **self._approvers(draft)}
             if rest:
-                self._client.write("PUT", f"issue/{issue_id}", {"fields": rest}, is_repeatable=True)
+                self._edit(issue_id, rest)
             self._links.put(issue_id, CHANGE, _identity(draft))
         if draft.ticket.system == self._client.name:
             self._links.join(issue_id, draft.ticket.id, self._settings.link_type)
         if draft.replaces:
             self._replace(issue_id, draft.replaces)
+
+    def _edit(self, issue_id: str, values: dict[str, Any]) -> None:
+        path = f"issue/{issue_id}"
+        try:
+            self._client.write("PUT", path, {"fields": values}, is_repeatable=True)
+        except RefusedError as refused:
+            rest = self._dispensable(refused, values)
+            self._client.write("PUT", path, {"fields": rest}, is_repeatable=True)
 
     def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self._settings.mode is GateMode.STATUS:
