@@ -200,12 +200,18 @@ def test_an_item_with_an_approval_waits_for_it(
 def test_a_cart_is_filled_and_ordered(requester: Api, daemon: Api) -> None:
     path = "/api/sn_sc/servicecatalog"
     requester.post(f"{path}/cart/submit_order", {}, 400)
-    body = {"sysparm_quantity": "2", "variables": {"caller_id": ABEL}}
+    body = {
+        "sysparm_quantity": "2",
+        "sysparm_requested_for": "abraham.lincoln",
+        "variables": {"caller_id": ABEL},
+    }
     cart = requester.post(f"{path}/items/{RESET}/add_to_cart", body, 200)["result"]
     assert cart["items"][0]["item_name"] == "Password Reset"
     made = requester.post(f"{path}/cart/submit_order", {}, 200)["result"]
     (item,) = daemon.records("sc_req_item", f"request={made['sys_id']}")
     assert item["quantity"] == "2"
+    wanted = daemon.record("sc_request", made["sys_id"], sysparm_display_value="true")
+    assert wanted["requested_for"] == "Abraham Lincoln"
 
 
 def test_a_record_producer_makes_an_incident(requester: Api, daemon: Api) -> None:
@@ -259,6 +265,8 @@ def test_files_are_kept_whole(daemon: Api, requester: Api) -> None:
     query = f"table_name=incident^table_sys_id={number}"
     listed = daemon.get("/api/now/attachment", sysparm_query=query).json()["result"]
     assert {one["file_name"] for one in listed} == {"a b.bin", "note.txt"}
+    pairs = daemon.get("/api/now/attachment", table_name="incident", table_sys_id=number)
+    assert pairs.json()["result"] == listed
     assert requester.get("/api/now/attachment", sysparm_query=query).json() == {"result": []}
     requester.get(f"/api/now/attachment/{listed[0]['sys_id']}/file", 404)
     path = f"{daemon.url}/api/now/attachment/{listed[0]['sys_id']}"

@@ -8,10 +8,9 @@ from python_multipart import create_form_parser
 from python_multipart.exceptions import FormParserError
 
 from connectors.servicenow.sandbox.api.misc import number
-from connectors.servicenow.sandbox.api.table import TableApi
+from connectors.servicenow.sandbox.api.table import TableApi, query_of
 from connectors.servicenow.sandbox.http import ApiError, Call, Reply, json_reply, no_record, refused
 from connectors.servicenow.sandbox.instance import Instance
-from connectors.servicenow.sandbox.query.parse import parse
 from connectors.servicenow.sandbox.selection import Selection
 from connectors.servicenow.sandbox.store import Row
 
@@ -61,8 +60,7 @@ class AttachmentApi:
 
     def _list(self, call: Call) -> Reply:
         table = self._instance.schema.tables[_TABLE]
-        query = parse(call.parameter("sysparm_query"))
-        selection = Selection(self._instance, table, query, call.actor)
+        selection = Selection(self._instance, table, query_of(call), call.actor)
         limit = number(call.parameter("sysparm_limit"), 1000)
         page = selection.page(limit, number(call.parameter("sysparm_offset"), 0), count=True)
         rows = self._instance.store.full_rows(table, page.ids)

@@ -171,12 +171,16 @@ class CatalogApi:
         quantity = text_of(body.get("sysparm_quantity"))
         if not quantity.isdecimal() or not 1 <= int(quantity) <= _MOST:
             raise ApiError(400, "Invalid Quantity value", None)
-        wanted_for = text_of(body.get("sysparm_requested_for")) or call.actor.sys_id
-        if self._records.read("sys_user", wanted_for) is None:
-            wanted_for = self._records.lookup("sys_user", wanted_for) or call.actor.sys_id
-        request = self._request(call, wanted_for)
+        request = self._request(call, self._wanted_for(call, body))
         self._place(call, request, row, int(quantity), given)
         return json_reply({"result": self._placed(request, body)})
+
+    def _wanted_for(self, call: Call, body: Mapping[str, object]) -> str:
+        """Return whom an order is for: by sys_id or by name, the caller where nobody is meant."""
+        wanted = text_of(body.get("sysparm_requested_for"))
+        if self._records.read("sys_user", wanted) is not None:
+            return wanted
+        return self._records.lookup("sys_user", wanted) or call.actor.sys_id
 
     def _placed(self, request: Row, body: Mapping[str, object]) -> dict[str, object]:
         result: dict[str, object] = {
@@ -297,6 +301,9 @@ class CatalogApi:
         row = self._active(sys_id)
         body, given = self._given(call, row)
         cart = self._open_cart(call)
+        if body.get("sysparm_requested_for"):
+            wanted = {"requested_for": self._wanted_for(call, body)}
+            self._records.update("sc_cart", cart["sys_id"], wanted, call.actor)
         pairs = "\x1e".join(f"{name}\x1f{value}" for name, value in given.items())
         quantity = str(number(text_of(body.get("sysparm_quantity")), 1))
         self._records.insert(
@@ -316,7 +323,7 @@ class CatalogApi:
         lines = self._records.find("sc_cart_item", cart=cart["sys_id"])
         if not lines:
             raise ApiError(400, "Cart is empty", None)
-        request = self._request(call, call.actor.sys_id)
+        request = self._request(call, cart["requested_for"] or call.actor.sys_id)
         for line in lines:
             given: dict[str, str] = {}
             for pair in line["variables"].split("\x1e"):

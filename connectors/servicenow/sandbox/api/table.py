@@ -98,16 +98,6 @@ class TableApi:
 
     # --- reading
 
-    def _query(self, call: Call) -> Query:
-        if any(name == "sysparm_query" for name, _ in call.parameters):
-            return parse(call.parameter("sysparm_query"))
-        filters = [
-            (name, value)
-            for name, value in call.parameters
-            if not name.startswith("sysparm_") and name not in ("JSONv2", "_")
-        ]
-        return pairs(filters)
-
     def _list(self, asked: TableCall, version: str) -> Reply:
         call = asked.call
         limit = _number(call.parameter("sysparm_limit"), _DEFAULT_LIMIT)
@@ -116,7 +106,7 @@ class TableApi:
             raise ApiError(
                 400, "Invalid sysparm_offset value", "sysparm_offset must not be negative"
             )
-        selection = Selection(self._instance, asked.table, self._query(call), call.actor)
+        selection = Selection(self._instance, asked.table, query_of(call), call.actor)
         count = not call.flag("sysparm_no_count")
         page = selection.page(max(limit, 0), offset, count=count)
         body = self._rows(asked, selection, page)
@@ -276,6 +266,18 @@ class TableApi:
         except AbortedError as error:
             raise ApiError(403, "Operation Failed", error.detail) from error
         return Reply(status=204)
+
+
+def query_of(call: Call) -> Query:
+    """Return the filter of a call: an encoded query, or name=value pairs where there is none."""
+    if any(name == "sysparm_query" for name, _ in call.parameters):
+        return parse(call.parameter("sysparm_query"))
+    filters = [
+        (name, value)
+        for name, value in call.parameters
+        if not name.startswith("sysparm_") and name not in ("JSONv2", "_")
+    ]
+    return pairs(filters)
 
 
 def _number(text: str, default: int) -> int:

@@ -1,5 +1,6 @@
 """Values of encoded queries: `javascript:` expressions, dates in the caller's zone, ranges."""
 
+import calendar
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _PERIOD = re.compile(
 _AGO = re.compile(
     r"^(?P<unit>minutes|hours|days|weeks|months|quarters|years)Ago(?P<edge>Start|End)?$"
 )
+_NO_YEAR = 10_000
 _MONTHS = {"Month": 1, "Quarter": 3, "Year": 12}
 _MONTH_UNITS = {"months": 1, "quarters": 3, "years": 12}
 
@@ -46,7 +48,13 @@ def evaluate(value: str, env: QueryEnv) -> str:
     if match is None:
         return ""
     arguments = [text or number for text, number in _ARGUMENT.findall(match["args"])]
-    name = match["name"]
+    try:
+        return _called(match["name"], arguments, env)
+    except (OverflowError, ValueError):
+        return ""  # a date that no calendar has
+
+
+def _called(name: str, arguments: list[str], env: QueryEnv) -> str:
     if name in _SIMPLE:
         return _SIMPLE[name](env, arguments)
     period = _PERIOD.match(name)
@@ -88,12 +96,8 @@ def _midnight(env: QueryEnv, days: int = 0) -> datetime:
 def _months_on(moment: datetime, months: int) -> datetime:
     total = moment.year * 12 + moment.month - 1 + months
     year, month = divmod(total, 12)
-    day = moment.day
-    while True:
-        try:
-            return moment.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            day -= 1
+    last = calendar.monthrange(year, month + 1)[1] if 0 < year < _NO_YEAR else 0
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
 
 def _period(which: str, env: QueryEnv) -> tuple[datetime, datetime]:
@@ -141,14 +145,19 @@ def relative(operator: str, value: str, env: QueryEnv) -> tuple[str, str] | None
     parts = [part for part in value.split("@") if part]
     if len(parts) != 3 or not parts[2].isdigit():  # noqa: PLR2004 - unit, ago or ahead, count
         return None
-    unit, direction, count = parts[0], parts[1], int(parts[2])
-    sign = 1 if direction == "ahead" else -1
-    if unit in ("month", "quarter", "year"):
-        moment = _months_on(env.now.astimezone(env.zone), sign * count * _MONTHS[unit.capitalize()])
-    elif unit in ("minute", "hour", "dayofweek", "day", "week"):
-        step = {"dayofweek": "days"}.get(unit, f"{unit}s")
-        moment = env.now + sign * timedelta(**{step: count})
-    else:
-        return None
+    unit, count = parts[0], int(parts[2]) * (1 if parts[1] == "ahead" else -1)
     comparison = {"GT": ">", "GE": ">=", "LT": "<", "LE": "<=", "EE": "="}[operator[-2:]]
-    return comparison, stamp(moment)
+    try:
+        moment = _away(unit, count, env)
+    except (OverflowError, ValueError):
+        return None
+    return None if moment is None else (comparison, stamp(moment))
+
+
+def _away(unit: str, count: int, env: QueryEnv) -> datetime | None:
+    if unit in ("month", "quarter", "year"):
+        return _months_on(env.now.astimezone(env.zone), count * _MONTHS[unit.capitalize()])
+    if unit in ("minute", "hour", "dayofweek", "day", "week"):
+        step = {"dayofweek": "days"}.get(unit, f"{unit}s")
+        return env.now + timedelta(**{step: count})
+    return None
