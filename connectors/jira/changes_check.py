@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from connectors.jira.chain import BEHIND
 from connectors.jira.client import JiraClient
 from connectors.jira.desk_check import finding, is_down, permissions, reach
+from connectors.jira.groups import group_members
 from connectors.jira.moves import Moves
 from connectors.jira.opening import Opening
 from connectors.jira.plan_form import TEXTS, PlanForm
@@ -12,7 +13,7 @@ from connectors.jira.settings import ChangeSettings, GateMode
 from connectors.jira.site import FieldUnknownError, Site
 from connectors.jira.snapshots import Snapshots
 from connectors.jira.transport import RefusedError
-from connectors.jira.values import Payload, listing, quoted, text_of
+from connectors.jira.values import Payload, listing, mapping, quoted, text_of
 from engine.domain.change import ChangeState
 from engine.errors import (
     InvalidAnswerError,
@@ -50,6 +51,7 @@ def check_changes(
     found.extend(_form(client, opening, form, settings))
     found.extend(_samples(client, snapshots, settings))
     found.extend(_pending(client, settings))
+    found.extend(_groups(client))
     return tuple(found)
 
 
@@ -245,3 +247,24 @@ def _pending(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
         )
     else:
         yield finding(client, Severity.OK, "could_not_approve", "no approval waits for us")
+
+
+def _groups(client: JiraClient) -> Iterator[Finding]:
+    """Say whether members of groups can be read, by the one group that is known: one of ours."""
+    by = "accountId" if client.is_cloud else "key"
+    bean = mapping(client.get("user", {by: client.me().id, "expand": "groups"}), "user")
+    held = mapping(bean.get("groups") or {}, "user.groups")
+    ours = listing(held.get("items") or [], "user.groups.items")
+    known = [text_of(one.get("groupId") if client.is_cloud else one.get("name")) for one in ours]
+    if not any(known):
+        return
+    try:
+        group_members(client, next(name for name in known if name))
+    except (MissingRightError, RecordNotFoundError, RefusedError) as error:
+        yield finding(
+            client,
+            Severity.WARNING,
+            "membership_unread",
+            f"who belongs to a group cannot be read ({error})",
+            "grant Browse users and groups; without it no approval counts and the gate stays shut",
+        )

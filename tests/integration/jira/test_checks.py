@@ -242,3 +242,11 @@ def test_an_account_is_joined_by_a_property_of_the_user(cloud: World) -> None:
     assert adapters.accounts.account_key(bob) == "1002"
     assert adapters.accounts.account_key(nobody) == ""
     assert adapters.accounts.system == cloud.name
+
+
+def test_groups_whose_members_may_not_be_read_are_told(world: World) -> None:
+    assert "membership_unread" not in codes(world.changes.check(), Severity.WARNING)
+    refused = {"kind": "5xx", "status": 403, "path": "/group/member", "user": "tiergate"}
+    world.sandbox.faults.add(refused)
+    assert "membership_unread" in codes(world.changes.check(), Severity.WARNING)
+    assert world.changes.members(world.authority_group) is None
