@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, StrictBool, S
 from config.document import Document, Loc, Plain, load_document
 from config.problems import Problems, unknown
 from config.secrets import SecretSource, refuse_literals, resolve_all
-from config.units import Confidence, Name
+from config.units import Confidence, Duration, Name
 from config.validation import Strict, validate
 from engine.domain.decision import Phase
 
@@ -87,6 +88,19 @@ class TriageSection(Strict):
     confidence: Confidence = 0.8
 
 
+class TimingSection(Strict):
+    """How long things may take; the defaults are for production.
+
+    `deadline` bounds one call to a target; `lease` how long an interrupted one is left alone before
+    it is verified, so it is the longer one. `settle` is how long a create that was cut off may
+    still arrive (ServiceNow lets a request run 60 s).
+    """
+
+    deadline: Duration = timedelta(seconds=60)
+    lease: Duration = timedelta(minutes=2)
+    settle: Duration = timedelta(seconds=60)
+
+
 def _empty_if_nothing(value: object) -> object:
     return {} if value is None else value
 
@@ -108,6 +122,7 @@ class InstallationFile(Strict):
         Field(default_factory=dict[str, dict[str, object]])
     )
     mail: dict[str, object] | None = None
+    timing: TimingSection = TimingSection()
     tell: TellSection = TellSection()
     classifier: ClassifierSection = ClassifierSection()
     templates: StrictStr = ""
@@ -146,6 +161,7 @@ class Installation:
     changes: Mapping[str, str]
     people: PeopleSection
     tell: TellSection
+    timing: TimingSection
     classifier: ClassifierSection
     templates: Path | None
     comments: Mapping[str, str]
@@ -207,6 +223,7 @@ def load_installation(
         changes={name: file.changes.get(name, name) for name in systems},
         people=file.people,
         tell=file.tell,
+        timing=file.timing,
         classifier=file.classifier,
         templates=path.parent / file.templates if file.templates else None,
         comments=file.comments.model_dump(exclude_none=True),

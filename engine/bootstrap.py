@@ -244,6 +244,9 @@ def _settings(opened: Opened, itsm: Mapping[str, Itsm], tier_map: LoadedTierMap)
         field_confidence=float(installation.triage.confidence),
         comments={Occasion(name): template for name, template in installation.comments.items()},
         resolve_tickets=installation.resolve,
+        deadline=installation.timing.deadline,
+        lease=installation.timing.lease,
+        opening_settle=installation.timing.settle,
     )
 
 

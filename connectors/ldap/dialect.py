@@ -26,6 +26,7 @@ class PasswordJudgement:
     is_as_planned: bool
     facts: Mapping[str, str]
     because: str = ""
+    is_partly_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,8 @@ class OpenLDAPDialect:
     def judge_password(self, person: Entry, secret: Secret, mark: str) -> PasswordJudgement:
         """Judge by pwdReset, by a bind, and by whether pwdChangedTime moved.
 
-        The bind is tried only where pwdReset is TRUE: a wrong password counts as a failed login.
+        The bind is tried only where pwdReset is TRUE or the password changed meanwhile: a wrong one
+        counts as a failed login. A password of ours without the demand is a call that was cut off.
         It proves which password is set, also within the second to which pwdChangedTime is kept.
         Where the server forbids the bind for another reason, the two attributes decide.
         """
@@ -136,7 +137,12 @@ class OpenLDAPDialect:
         }
         if person.text("pwdReset") != "TRUE":
             because = "nothing demands that it is changed" if moved else "the password was not set"
-            return PasswordJudgement(is_as_planned=False, facts=facts, because=because)
+            is_ours = (
+                moved and self._transport.try_password(person.dn, secret.value).code == SUCCESS
+            )
+            return PasswordJudgement(
+                is_as_planned=False, facts=facts, because=because, is_partly_ours=is_ours
+            )
         code = self._transport.try_password(person.dn, secret.value).code
         facts["bind"] = {SUCCESS: "accepted", INVALID_CREDENTIALS: "refused"}.get(
             code, f"not possible ({code})"

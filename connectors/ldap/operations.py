@@ -94,7 +94,10 @@ class ResetPassword:
             scene.person, scene.secret, baseline.get("password_mark", "")
         )
         return Evidence(
-            is_as_planned=judged.is_as_planned, facts=judged.facts, because=judged.because
+            is_as_planned=judged.is_as_planned,
+            facts=judged.facts,
+            because=judged.because,
+            is_partly_ours=judged.is_partly_ours,
         )
 
     def take_back(self, scene: Scene, baseline: Mapping[str, str]) -> Evidence:  # noqa: ARG002  the port's signature

@@ -64,11 +64,16 @@ def effect_key(*, installation: str, handling: str, plan_digest: str, kind: Effe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What an effect or its verification saw at the target: plain facts, never a secret."""
+    """What an effect or its verification saw at the target: plain facts, never a secret.
+
+    `is_partly_ours`: not as planned, but the part that is there can only come from this very
+    effect (its derived secret opens), so that repeating it finishes what was begun.
+    """
 
     is_as_planned: bool
     facts: Mapping[str, str]
     because: str = ""
+    is_partly_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ def _take_over(services: Services, handling: Handling, effect: Effect) -> Handli
     plan = plan_of(handling)
     now_there = services.fulfiller(plan.bound.system).baseline(plan.bound)
     untouched = dict(now_there) == dict(effect.baseline)
-    if untouched and effect.phase is EffectPhase.INTENT and spec(services, plan).may_repeat:
+    may_go_on = untouched or evidence.is_partly_ours
+    if may_go_on and effect.phase is EffectPhase.INTENT and spec(services, plan).may_repeat:
         kept = {name: text for name, text in effect.evidence.items() if name != FIRING}
         return fire(services, handling, settle(services, replace(effect, evidence=kept)))
     settle(services, replace(effect, phase=EffectPhase.UNKNOWN))
