@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from connectors.jira.sandbox.definition import FieldSpec
+from connectors.jira.sandbox.definition import FieldSpec, load_definition
 from connectors.jira.sandbox.jql.sql import Sql
 from connectors.jira.sandbox.jql.syntax import Clause, Function, JqlError, Literal, Operand
 from connectors.jira.sandbox.site import Call
+from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Json, Row
 
 
@@ -88,6 +89,7 @@ def ids(scope: Scope, spec: FieldSpec, operand: Operand, clause: Clause) -> list
     return [found]
 
 
+_ANY = load_definition().fields["project"]
 _Lookup: TypeAlias = Callable[[Scope, FieldSpec, str], Json]
 
 
@@ -206,7 +208,19 @@ def _of_function(scope: Scope, spec: FieldSpec, function: Function) -> list[Json
         sub = name.startswith("sub")
         types = scope.call.definition.types.values()
         return [one["id"] for one in types if bool(one.get("subtask")) is sub]
+    if spec.kind == "versions" and name in {"releasedversions", "unreleasedversions"}:
+        return _versions(scope, function, released=name.startswith("released"))
     raise unknown(function)
+
+
+def _versions(scope: Scope, function: Function, *, released: bool) -> list[Json]:
+    projects = [_project(scope, _ANY, one) for one in function.arguments]
+    return [
+        row["id"]
+        for row in scope.call.store.rows("SELECT * FROM version")
+        if bool(loads(row["detail"]).get("released")) is released
+        and (not projects or row["project"] in projects)
+    ]
 
 
 # --- functions that list issues
