@@ -194,6 +194,27 @@ def test_every_request_is_answered(
     check(who, *wanted)
 
 
+terms = st.lists(
+    st.builds(lambda glue, part: glue + part, st.sampled_from(["", "OR", "NQ"]), term),
+    min_size=1,
+    max_size=4,
+).map("^".join)
+
+
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    table=st.sampled_from(TABLES[:-1]),
+    query=terms,
+    display=st.sampled_from(["true", "false", "all"]),
+)
+def test_every_query_is_answered(admin: Api, table: str, query: str, display: str) -> None:
+    wanted = {"sysparm_query": query, "sysparm_display_value": display, "sysparm_limit": "2"}
+    check(admin, "GET", f"/api/now/table/{table}", wanted, {})
+    check(admin, "GET", f"/api/now/stats/{table}", {**wanted, "sysparm_count": "true"}, {})
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
