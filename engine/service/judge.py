@@ -82,6 +82,7 @@ def _facts(
         members_then=members_then(services, handling),
         persons=_persons(services, snapshot),
         freezes=policy.freezes if policy else (),
+        seen_at=services.now(),
         own_now=services.now(),
     )
 

@@ -10,6 +10,7 @@ from engine.domain.change import (
     ChainState,
     ChangeSnapshot,
     ChangeState,
+    FieldEdit,
     InvalidReason,
     Membership,
     Verdict,
@@ -32,6 +33,7 @@ class Facts:
         correlation_id: Ours, for this installation, ticket, attempt and revision.
         members: The authority's members now; None when they could not be read.
         members_then: Ids of the members at submission, for groups that keep no dates.
+        seen_at: Our own clock at the reading; a change system whose clock was set back gains nothing.
         persons: Account to person, for approvers, setters and the daemon; None: nobody, or several.
         own_now: Our own clock. A deadline has passed when either clock says so, and a window is
             open when both do: setting one of them back opens nothing.
@@ -45,6 +47,7 @@ class Facts:
     members_then: frozenset[str]
     persons: Mapping[Identity, Person | None]
     freezes: tuple[Freeze, ...] = field(default_factory=tuple)
+    seen_at: datetime | None = None
     own_now: datetime | None = None
 
     @property
@@ -114,22 +117,32 @@ def _with_reason(verdict: Verdict, snapshot: ChangeSnapshot) -> Verdict:
 
 def is_unedited(facts: Facts) -> Verdict | None:
     """No plan field differs from what was submitted, nor was one edited and edited back."""
-    snapshot, since = facts.snapshot, facts.submission.submitted_at
+    snapshot = facts.snapshot
     if snapshot.history is None:
         return invalid(InvalidReason.HISTORY_UNREADABLE, "the change's history cannot be read")
-    plan_fields = snapshot.text.fields()
-    for edit in snapshot.history:
-        is_ours_at_submission = _is_daemon(facts, edit.by) and edit.at <= since
-        if edit.at < since or is_ours_at_submission or edit.old == edit.new:
-            continue
-        who = edit.by.name if edit.by else "somebody"
-        if edit.field in plan_fields:
-            return invalid(InvalidReason.PLAN_EDITED, f"{who} edited {edit.field}")
-        if edit.field == "window" and facts.plan.window != Window():
-            return invalid(InvalidReason.WINDOW_CHANGED, f"{who} moved the window")
+    edits = [edit for edit in snapshot.history if _counts(facts, edit)]
+    told = next((_who(edit) for edit in edits if edit.field in snapshot.text.fields()), "")
     if snapshot.text.digest != facts.submission.text.digest:
-        return invalid(InvalidReason.PLAN_EDITED, "the plan's text is not the submitted one")
+        because = "the plan's text is not the submitted one"
+        because = f"{because}: {told}" if told else because
+        return invalid(InvalidReason.PLAN_EDITED, because)
+    if told:
+        return invalid(InvalidReason.PLAN_EDITED, told)
+    if any(edit.field == "window" for edit in edits) and facts.plan.window != Window():
+        moved = next(_who(edit) for edit in edits if edit.field == "window")
+        return invalid(InvalidReason.WINDOW_CHANGED, moved)
     return _window_changed(facts)
+
+
+def _counts(facts: Facts, edit: FieldEdit) -> bool:
+    """Whether an edit came after the submission; our own writes belong to it."""
+    since = facts.submission.submitted_at
+    is_ours_at_submission = _is_daemon(facts, edit.by) and edit.at <= since
+    return edit.at >= since and not is_ours_at_submission and edit.old != edit.new
+
+
+def _who(edit: FieldEdit) -> str:
+    return f"{edit.by.name if edit.by else 'somebody'} edited {edit.field.replace('_', ' ')}"
 
 
 def _window_changed(facts: Facts) -> Verdict | None:
@@ -150,7 +163,7 @@ def is_in_time(facts: Facts) -> Verdict | None:
     now, plan = max(facts.clocks), facts.plan
     if plan.window.latest is not None and now >= plan.window.latest:
         return invalid(InvalidReason.WINDOW_PASSED, "the change window has passed")
-    if now >= plan.expires_at:
+    if max(now, facts.seen_at or now) >= plan.expires_at:
         return answer(VerdictKind.EXPIRED, f"not decided before {plan.expires_at:%d %b %Y %H:%M}")
     return None
 
