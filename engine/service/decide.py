@@ -110,12 +110,17 @@ def again(services: Services, handling: Handling, facts: DecisionFacts | None = 
 
 
 def refreshed(services: Services, handling: Handling, ticket: Ticket) -> DecisionFacts:
-    """Return the stored facts with today's persons and ticket flags; the instant stays.
+    """Return the stored facts with today's persons, target and ticket flags; the instant stays.
 
-    The age of the ticket and the limits were judged when it was decided; who people are now, and
-    what the ticket has become, may still make the map stricter.
+    The age of the ticket and the limits were judged when it was decided; who people are now, what
+    the ticket has become, and what the target is part of, may still make the map stricter.
+
+    Raises:
+        PreconditionError: The target's name stands for another thing by now.
+        ProtectedSubjectError: The target refuses it by now.
     """
     stored = handling.decision.facts if handling.decision else None
+    bound = handling.decision.bound if handling.decision else None
     if stored is None or handling.requester is None or handling.subject is None:
         raise AssertionError("a decision keeps its facts and persons")
     requester = services.people.person(gathering.account_of(handling, handling.requester))
@@ -129,6 +134,9 @@ def refreshed(services: Services, handling: Handling, ticket: Ticket) -> Decisio
         ticket=gathering.ticket_document(ticket),
         requester=gathering.person_document(requester),
         subject=gathering.person_document(subject),
+        params=stored.params
+        if bound is None
+        else gathering.parameter_documents(gathering.rebind(services, bound, subject)),
     )
 
 

@@ -174,6 +174,23 @@ def bind(
     return fulfiller.bind(action, subject=subject, parameters=wanted)
 
 
+def rebind(services: Services, bound: BoundAction, subject: Person) -> BoundAction:
+    """Return the same action as its target stands today: its facts may have changed since.
+
+    Raises:
+        PreconditionError: A name stands for nothing by now, or for another thing than was planned.
+        ProtectedSubjectError: The target refuses this subject or group by now.
+    """
+    names = {name: target.name for name, target in bound.targets.items()}
+    today = bind(services, bound.action, subject, {**bound.values, **names})
+    for name, target in bound.targets.items():
+        if today.targets[name].id != target.id:
+            raise PreconditionError(
+                f"{target.name} is another {target.kind} by now than the one that was planned"
+            )
+    return today
+
+
 def _is_authenticated(services: Services, ticket: Ticket, requester: Person | None) -> bool:
     """Creator and requester are one person, and the channel proves it."""
     allowed = services.settings.allowed_channels.get(ticket.ref.system, frozenset[str]())
