@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+import sqlite3
 from http import HTTPStatus
 from typing import Literal as OneOf
 
 from connectors.jira.sandbox import index, issues, show
 from connectors.jira.sandbox.api_issues import full_bean
 from connectors.jira.sandbox.jql.columns import MOST_SORTS
-from connectors.jira.sandbox.jql.compiling import Compiled, compile_query
+from connectors.jira.sandbox.jql.compiling import TOO_COMPLEX, Compiled, compile_query
 from connectors.jira.sandbox.jql.syntax import JqlError
 from connectors.jira.sandbox.site import CLOUD_ONLY, DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
@@ -64,14 +65,20 @@ def keys(call: Call, query: Compiled, start: int, limit: int) -> list[int]:
     """Return the ids of one page in the order of the query."""
     head = f"SELECT ix.id FROM ix WHERE {query.where.text}"  # noqa: S608 - values are marks
     sql = f"{head} ORDER BY {query.order} LIMIT ? OFFSET ?"
-    rows = call.store.rows(sql, *query.where.values, *query.order_values, limit, start)
+    try:
+        rows = call.store.rows(sql, *query.where.values, *query.order_values, limit, start)
+    except sqlite3.OperationalError as error:  # more values than a statement can have
+        raise jql_refused(call, [TOO_COMPLEX]) from error
     return [row["id"] for row in rows]
 
 
 def total(call: Call, query: Compiled) -> int:
     """Return how many issues the index has for a query."""
     sql = f"SELECT count(*) FROM ix WHERE {query.where.text}"  # noqa: S608 - as above
-    return int(call.store.value(sql, *query.where.values))
+    try:
+        return int(call.store.value(sql, *query.where.values))
+    except sqlite3.OperationalError as error:
+        raise jql_refused(call, [TOO_COMPLEX]) from error
 
 
 def loaded(call: Call, numbers: list[int]) -> list[Row]:

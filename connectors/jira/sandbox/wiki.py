@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.jira.sandbox.wire import Row
 
@@ -33,6 +33,8 @@ class _Reader:
     """Reads blocks line by line."""
 
     text: str
+    unclosed: set[str] = field(default_factory=set)
+    """Kinds of fence for which no end stands further down, so that nobody looks again."""
 
     def blocks(self) -> list[Row]:
         lines = self.text.split("\n")
@@ -48,7 +50,9 @@ class _Reader:
 
     def _block(self, lines: list[str], at: int) -> tuple[Row, int]:
         fence = _FENCE.match(lines[at])
-        fenced = _fenced(lines, at, fence) if fence else None
+        fenced = None
+        if fence and fence[1] not in self.unclosed:
+            fenced = _fenced(lines, at, fence, self.unclosed)
         if fenced is not None:
             return fenced
         if _BULLET.match(lines[at]):
@@ -95,7 +99,9 @@ def _taken(
     return build(lines[at:end]), end
 
 
-def _fenced(lines: list[str], at: int, fence: re.Match[str]) -> tuple[Row, int] | None:
+def _fenced(
+    lines: list[str], at: int, fence: re.Match[str], unclosed: set[str]
+) -> tuple[Row, int] | None:
     kind, argument, rest = fence[1], fence[2] or "", fence[3]
     close = f"{{{kind}}}"
     body: list[str] = []
@@ -108,6 +114,7 @@ def _fenced(lines: list[str], at: int, fence: re.Match[str]) -> tuple[Row, int] 
             body.append(before)
             return _fence_node(kind, argument, body), end + 1
         body.append(line)
+    unclosed.add(kind)
     return None
 
 

@@ -94,3 +94,18 @@ def test_deleted_issues_leave_the_index(desk: Any) -> None:
     key = desk.ops_issue(summary="ephemeral")
     desk.as_("admin").delete(f"/rest/api/2/issue/{key}")
     assert desk.as_("integration").search("summary ~ ephemeral") == []
+
+
+def test_a_query_of_thousands_of_clauses_is_answered(desk: Any, known: dict[str, str]) -> None:
+    client = desk.as_("integration")
+    path = "/rest/api/3/search/jql" if desk.cloud else "/rest/api/2/search"
+    clauses = " OR ".join(f'summary ~ "first{number}"' for number in range(3000))
+    body = {"jql": f"{clauses} OR summary ~ first", "fields": ["key"]}
+    answer = client.send("POST", path, json=body)
+    assert [one["key"] for one in answer.json()["issues"]] == [known["first"]]
+    for count in (40_000, 300_000):
+        values = ",".join(f"l{number}" for number in range(count))
+        refused = client.send("POST", path, json={"jql": f"labels in ({values})"})
+        if refused.status_code != 200:
+            assert refused.json()["errorMessages"][0].startswith("The JQL query is too complex")
+    assert refused.status_code == 400

@@ -124,3 +124,13 @@ def test_html_of_hostile_text_runs_nothing() -> None:
     shown = adf.to_html(document)
     assert "<script" not in shown
     assert "javascript:" not in shown or "href" not in shown
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["{code:a}\n", "{quote}x\n", "*a ", "[", "{{", "|", "_", "http://", "* x\n", "h1. \n"]
+)
+def test_hostile_repetition_takes_no_long_time(piece: str) -> None:
+    document = wiki.to_document((piece * 32_767)[:32_767])
+    adf.to_wiki(document)
+    adf.to_html(document)

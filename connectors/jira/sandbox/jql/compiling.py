@@ -33,6 +33,8 @@ _FLIPPED = {
     "was not": "was", "was in": "was not in", "was not in": "was in",
 }  # fmt: skip
 _MINUTE = 60_000
+_LONGEST = 500_000
+TOO_COMPLEX = "The JQL query is too complex. Use fewer clauses or values."
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 
 
@@ -53,6 +55,8 @@ def compile_query(call: Call, jql: str) -> Compiled:
     Raises:
         JqlError: the query is wrong, or names what does not exist.
     """
+    if len(jql) > _LONGEST:
+        raise JqlError(TOO_COMPLEX)
     query: Query = parse(jql)
     scope = Scope(call)
     projects = call.people.projects_with(call.caller, "BROWSE_PROJECTS")

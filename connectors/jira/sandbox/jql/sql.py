@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from connectors.jira.sandbox.wire import Json
 
+_WIDEST = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Sql:
@@ -39,8 +41,11 @@ def inverse(inner: Sql) -> Sql:
 
 
 def both(word: str, parts: Sequence[Sql]) -> Sql:
-    """Join conditions with AND or OR."""
+    """Join conditions with AND or OR, as a balanced tree: SQLite's trees have a greatest depth."""
     if len(parts) == 1:
         return parts[0]
+    if len(parts) > _WIDEST:
+        middle = len(parts) // 2
+        return both(word, [both(word, parts[:middle]), both(word, parts[middle:])])
     text = f" {word} ".join(f"({one.text})" for one in parts)
     return Sql(text, tuple(value for one in parts for value in one.values))
