@@ -33,7 +33,7 @@ class Facts:
         correlation_id: Ours, for this installation, ticket, attempt and revision.
         members: The authority's members now; None when they could not be read.
         members_then: Ids of the members at submission, for groups that keep no dates.
-        seen_at: Our own clock at the reading; a change system whose clock was set back gains nothing.
+        seen_at: Our own clock at the reading: setting the change system's back gains nothing.
         persons: Account to person, for approvers, setters and the daemon; None: nobody, or several.
         own_now: Our own clock. A deadline has passed when either clock says so, and a window is
             open when both do: setting one of them back opens nothing.

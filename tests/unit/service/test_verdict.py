@@ -196,6 +196,12 @@ TABLE: tuple[Row, ...] = (
     ),
     ("expired", lambda: with_plan(expires_at=NOW), K.EXPIRED, None),
     (
+        "expired, and the change system's clock was set back",
+        lambda: replace(approved(), seen_at=START + timedelta(days=10)),
+        K.EXPIRED,
+        None,
+    ),
+    (
         "expired while pending",
         lambda: replace(
             with_snapshot(chain=C.PENDING, state=S.AUTHORIZE, taken_at=START + timedelta(days=10))
