@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.jira.sandbox import index, issues
 from connectors.jira.sandbox.bulk import load
+from connectors.jira.sandbox.definition import Transition
 from connectors.jira.sandbox.desk_create import raise_request
 from connectors.jira.sandbox.limits import Throttle
 from connectors.jira.sandbox.people import Account
@@ -26,6 +27,8 @@ class Seeding:
     - `requests`: `[{reporter, type, fields, on_behalf_of?}]`, raised through the portal.
     - `conditions`: `[{approval, type, value}]`: what an open approval asks for; type is number,
       percent or numberPerPrincipal.
+    - `statuses`: `[{issue, status, by}]`: an account puts an issue into a status past its workflow,
+      as an "any status" transition of a badly made workflow lets it.
     - `moves`: `[{issue, project}]`: the issue gets a key of the other project, the old one answers.
     """
 
@@ -40,6 +43,7 @@ class Seeding:
             "bulk": self._bulk,
             "requests": self._requests,
             "conditions": self._conditions,
+            "statuses": self._statuses,
             "moves": self._moves,
         }
 
@@ -128,6 +132,28 @@ class Seeding:
             condition = {"type": one["type"], "value": int(one["value"])}
             spec = dumps({**loads(held["spec"]), "condition": condition})
             self._site.store.update("approval", held["id"], {"spec": spec})
+        return len(value)
+
+    def _statuses(self, value: Json) -> Json:
+        for one in cast("list[Row]", value):
+            call = desk_call(self._site, self._account(one["by"]))
+            issue = issues.find(call, one["issue"])
+            table = self._site.definition.statuses
+            found = self._site.definition.find(table, one["status"])
+            if issue is None or found is None:
+                raise ValueError(f"no issue {one['issue']!r} or no status {one['status']!r}")
+            step = Transition(
+                id="0",
+                name=found["name"],
+                sources=None,
+                target=found["id"],
+                screen=(),
+                needs=(),
+                resolution=None,
+                internal=False,
+                customer=False,
+            )
+            issues.move(call, issue, step, {})
         return len(value)
 
     def _moves(self, value: Json) -> Json:

@@ -296,3 +296,21 @@ def test_an_approval_without_approvers_waits_for_ever(desk: Any) -> None:
     assert desk.answer(key, approval["id"], "requester").status_code == 404
     assert desk.answer(key, approval["id"], "approver1").status_code == 403
     assert desk.answer(key, approval["id"], "admin").status_code == 403
+
+
+def test_a_badly_made_workflow_lets_somebody_pass_by_the_approval(desk: Any) -> None:
+    key = desk.change_at_gate()
+    passed = {"issue": key, "status": "Awaiting Implementation", "by": "luke.wilson"}
+    desk.admin("POST", "/seed", {"statuses": [passed]})
+    assert desk.state(key) == "Awaiting Implementation"
+    (approval,) = desk.approvals(key)
+    assert approval["finalDecision"] == "pending"
+    assert "completedDate" not in approval
+    issue = desk.as_("integration").get(f"/rest/api/2/issue/{key}", expand="changelog")
+    authors = [
+        entry["author"]["displayName"]
+        for entry in issue["changelog"]["histories"]
+        if any(one["toString"] == "Awaiting Implementation" for one in entry["items"])
+    ]
+    assert authors == ["Luke Wilson"]
+    assert desk.answer(key, approval["id"], "approver1").status_code == 409
