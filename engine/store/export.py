@@ -44,6 +44,7 @@ def export(connection: Connection, key: SigningKey, chain: str, *, at: datetime)
         "chain": chain,
         "exported_at": utc(at).isoformat(timespec="microseconds"),
         "key": key.fingerprint,
+        "public_key": key.public.hex(),
         "rows": [_row(row, beside.get(row.number, {}), last) for row in rows],
         "seals": _seals(connection, chain),
         **_records(connection, chain),
