@@ -1,5 +1,7 @@
 """Requests and answers inside the sandbox, and the vendor's error bodies word for word."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -166,3 +168,13 @@ def object_body(call: Call) -> dict[str, object]:
     if not isinstance(decoded, dict):
         raise ApiError(400, "Exception while reading request", "The payload is not a JSON object.")
     return {str(key): value for key, value in decoded.items()}
+
+
+def basic_pair(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return user name and password of a Basic header, or None."""
+    encoded = headers.get("authorization", "").partition(" ")[2].strip()
+    try:
+        name, separator, password = base64.b64decode(encoded).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (name, password) if separator else None

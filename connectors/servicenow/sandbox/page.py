@@ -4,6 +4,7 @@ Whoever opens it chooses a person and acts as that person, through the same appr
 same access rules as the API. It exists on the sandbox alone, on loopback, without a log-in.
 """
 
+import functools
 from collections.abc import Mapping
 from html import escape
 from importlib import resources
@@ -33,11 +34,6 @@ class ApprovalsPage:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._style = (
-            resources.files("connectors.servicenow.sandbox")
-            .joinpath("data", "approvals.css")
-            .read_text("utf-8")
-        )
 
     def handle(self, method: str, query: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Answer one request for the page, or one answer given on it."""
@@ -175,7 +171,7 @@ class ApprovalsPage:
         head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
         body = "".join(
             "<tr>"
-            + "".join(f"<td>{escape(self._shown(actor, table, row, one))}</td>" for one in columns)
+            + "".join(f"<td>{self._cell(actor, table, row, one)}</td>" for one in columns)
             + "</tr>"
             for row in seen
         )
@@ -186,21 +182,35 @@ class ApprovalsPage:
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
         )
 
+    def _cell(self, actor: Actor, table: Table, row: Row, name: str) -> str:
+        return _link(row) if name == "number" else escape(self._shown(actor, table, row, name))
+
     def _page(self, title: str, content: str, status: int = 200) -> Reply:
         now = local_time(self._instance.records.now(), SYSTEM)
-        text = (
-            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(title)} · ServiceNow sandbox</title>"
-            f"<style>{self._style}</style></head>"
-            "<body><header><h1>Approvals</h1><p>ServiceNow sandbox · "
-            f"{escape(now)} UTC</p></header><main>{content}</main></body></html>"
-        )
-        headers = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        }
-        return Reply(status=status, body=text.encode(), content_type=_HTML, headers=headers)
+        return html_page(title, content, status, note=f"{now} UTC")
+
+
+@functools.cache
+def _style() -> str:
+    folder = resources.files("connectors.servicenow.sandbox").joinpath("data")
+    return folder.joinpath("approvals.css").read_text("utf-8")
+
+
+def html_page(title: str, content: str, status: int = 200, note: str = "") -> Reply:
+    """Return a page around content that is already escaped."""
+    text = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} · ServiceNow sandbox</title>"
+        f"<style>{_style()}</style></head>"
+        f"<body><header><h1>{escape(title)}</h1><p>ServiceNow sandbox"
+        f"{' · ' if note else ''}{escape(note)}</p></header><main>{content}</main></body></html>"
+    )
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    }
+    return Reply(status=status, body=text.encode(), content_type=_HTML, headers=headers)
 
 
 def _same_site(headers: Mapping[str, str]) -> bool:
@@ -209,3 +219,8 @@ def _same_site(headers: Mapping[str, str]) -> bool:
     origin = headers.get("origin", "")
     own = headers.get("host", "")
     return site in ("same-origin", "none") and (not origin or origin.partition("://")[2] == own)
+
+
+def _link(task: Row) -> str:
+    uri = quote(f"{task['sys_class_name']}.do?sys_id={task['sys_id']}", safe="")
+    return f'<a href="/nav_to.do?uri={uri}">{escape(task["number"])}</a>'

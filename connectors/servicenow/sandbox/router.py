@@ -1,7 +1,5 @@
 """From a request to the API module that answers it; the Batch API comes through here again."""
 
-import base64
-import binascii
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -21,11 +19,13 @@ from connectors.servicenow.sandbox.http import (
     ApiError,
     Call,
     Reply,
+    basic_pair,
     not_authenticated,
 )
 from connectors.servicenow.sandbox.instance import QUOTA_SECONDS, Instance
 from connectors.servicenow.sandbox.limits import RateLimits
 from connectors.servicenow.sandbox.page import ApprovalsPage
+from connectors.servicenow.sandbox.record_page import RecordPage, is_record_path
 from connectors.servicenow.sandbox.rules.flow import run_due
 from connectors.servicenow.sandbox.store import QuotaExceededError
 from connectors.servicenow.sandbox.write_faults import NONE
@@ -46,7 +46,7 @@ class Router:
         self._key_users: dict[str, str] = {}
         table, catalog, oauth = TableApi(instance), CatalogApi(instance), OAuthApi(instance)
         self._oauth = oauth
-        self._page = ApprovalsPage(instance)
+        self._page, self._record = ApprovalsPage(instance), RecordPage(instance)
         self._tiny = TinyUrls()
         self._limits = RateLimits(instance)
         batch, stats = BatchApi(self.dispatch), StatsApi(instance)
@@ -98,8 +98,9 @@ class Router:
     ) -> Reply:
         """Answer one request; whatever was sent, there is an answer in the vendor's form."""
         run_due(self.instance.records)
-        if path == "/approvals":
-            return self._page.handle(method, query, body, headers)
+        page = self._browsed(method, path, query, headers, body)
+        if page is not None:
+            return page
         try:
             with self.instance.store.quota(QUOTA_SECONDS):
                 return self._limited(self.call(method, path, query, headers, body, base))
@@ -117,6 +118,18 @@ class Router:
                 "No such column Check logs for error trace or enable glide.rest.debug property to "
                 "verify REST request processing",
             ).reply()
+
+    def _browsed(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
+        """Answer what a browser asks for; None where it is the API that is asked."""
+        if path == "/approvals":
+            return self._page.handle(method, query, body, headers)
+        if method not in ("GET", "HEAD") or "text/html" not in headers.get("accept", ""):
+            return None
+        if path == "/":
+            return Reply(status=302, headers={"Location": "/approvals"})
+        return self._record.handle(path, query) if is_record_path(path) else None
 
     def _limited(self, call: Call) -> Reply:
         """Carry a call out under the rate limits and the faults of the data that strike it."""
@@ -213,16 +226,6 @@ class Router:
                 return xml_written(call, handler(call, match))
         resource = call.path.removeprefix("/api/")
         raise ApiError(400, f"Requested URI does not represent any resource: {resource}", None)
-
-
-def basic_pair(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return user name and password of a Basic header, or None."""
-    encoded = headers.get("authorization", "").partition(" ")[2].strip()
-    try:
-        name, separator, password = base64.b64decode(encoded).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return (name, password) if separator else None
 
 
 def _check_types(call: Call) -> None:

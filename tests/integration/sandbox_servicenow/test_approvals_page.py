@@ -84,6 +84,22 @@ def test_hostile_text_is_text(daemon: Api) -> None:
     assert requests.put(f"{daemon.url}/approvals", timeout=10).status_code == 405
 
 
+def test_the_address_of_a_record_shows_it(daemon: Api) -> None:
+    number = submitted(daemon, HOSTILE)
+    daemon.change("change_request", number, work_notes=f"noted {HOSTILE}")
+    html = {"Accept": "text/html,application/xhtml+xml"}
+    address = f"{daemon.url}/nav_to.do?uri=change_request.do?sys_id={number}"
+    page = requests.get(address, headers=html, timeout=10)
+    assert page.status_code == 200
+    assert "<script>" not in page.text
+    assert "noted &lt;script&gt;" in page.text
+    assert 'href="/sys_user_group.do?sys_id=' in page.text
+    for path in (f"/change_request.do?sys_id={number}", "/", "/approvals"):
+        assert requests.get(f"{daemon.url}{path}", headers=html, timeout=10).status_code == 200
+    for path in ("/incident.do?sys_id=none", "/nav_to.do", "/nope.do?sys_id=1"):
+        assert requests.get(f"{daemon.url}{path}", headers=html, timeout=10).status_code == 404
+
+
 @pytest.fixture
 def browser() -> Iterator[webdriver.Chrome]:
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")

@@ -64,6 +64,17 @@ def test_tokens_of_the_three_grants(sandbox: ServiceNowSandbox) -> None:
     )
 
 
+def test_a_client_may_identify_itself_by_basic_authentication(
+    sandbox: ServiceNowSandbox,
+) -> None:
+    account = sandbox.accounts["integration"]
+    form = {"grant_type": "password", "username": account.username, "password": account.password}
+    url = f"{sandbox.url}/oauth_token.do"
+    good = ("tiergate-client", "tiergate-client-pw")
+    assert requests.post(url, data=form, auth=good, timeout=10).json()["access_token"]
+    assert requests.post(url, data=form, auth=(good[0], "no"), timeout=10).status_code == 401
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 from connectors.servicenow.sandbox.actors import password_fits
-from connectors.servicenow.sandbox.http import Call, Reply, json_reply
+from connectors.servicenow.sandbox.http import Call, Reply, basic_pair, json_reply
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.store import Row
 
@@ -27,6 +27,10 @@ class OAuthApi:
         if call.method != "POST" or _FORM not in call.headers.get("content-type", ""):
             return _denied()
         form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+        # A client may show its credentials in the form or as Basic authentication.
+        pair = basic_pair(call.headers)
+        if pair is not None and "client_secret" not in form:
+            form["client_id"], form["client_secret"] = pair
         client = self._client(form)
         if client is None:
             return _denied()
