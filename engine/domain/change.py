@@ -140,7 +140,7 @@ class VerdictKind(StrEnum):
 
 
 class InvalidReason(StrEnum):
-    """Why an approval does not count; each has its end in `service.withdrawal`."""
+    """Why an approval does not count; each has its follow-up in `service.verdict.INVALID_FOLLOWS`."""
 
     HISTORY_UNREADABLE = "history_unreadable"
     MEMBERSHIP_UNREADABLE = "membership_unreadable"
