@@ -17,6 +17,8 @@ from connectors.servicenow.sandbox.store import Row
 
 _RECORD = re.compile(r"(?:^|/)(?P<table>[a-z0-9_]+)\.do\?(?:.*&)?sys_id=(?P<id>[0-9A-Za-z]{1,64})")
 _PATH = re.compile(r"/(?:nav_to|[a-z0-9_]+)\.do|/now/nav/ui/classic/params/target/.+")
+_FIRST = ("number", "name", "short_description", "state", "approval", "caller_id")
+_LONG = 1000
 
 
 def is_record_path(path: str) -> bool:
@@ -44,19 +46,23 @@ class RecordPage:
         return html_page(f"{own.label} {title}", self._content(own, row))
 
     def _content(self, table: Table, row: Row) -> str:
-        shown: list[tuple[str, str]] = []
-        journals: list[tuple[str, str]] = []
+        pairs: list[tuple[int, str, str]] = []
         for column in table.columns.values():
             if column.type is ColumnType.JOURNAL:
                 text = self._instance.displays.journal(column.name, row["sys_id"], SYSTEM)
                 if text and column.name != "comments_and_work_notes":
-                    journals.append((column.label, escape(text)))
-            elif row[column.name] and not column.name.startswith("sys_domain"):
-                shown.append((column.label, self._value(column, row)))
-        pairs = "".join(
-            f"<dt>{escape(label)}</dt><dd>{text}</dd>" for label, text in shown + journals
+                    pairs.append((2, column.label, escape(text)))
+            elif row[column.name]:
+                pairs.append((_place(column), column.label, self._value(column, row)))
+        # What a person reads comes first, what the system keeps last.
+        listed = "".join(
+            f"<dt>{escape(label)}</dt><dd>{text}</dd>"
+            for _, label, text in sorted(pairs, key=lambda pair: pair[0])
         )
-        return f'<p><a href="/approvals">Approvals</a></p><article><dl>{pairs}</dl></article>'
+        return (
+            '<p><a href="/approvals">Approvals</a></p>'
+            f'<article class="record"><dl>{listed}</dl></article>'
+        )
 
     def _value(self, column: Column, row: Row) -> str:
         value = row[column.name]
@@ -65,3 +71,11 @@ class RecordPage:
             return text
         link = escape(f"/{column.reference}.do?sys_id={value}")
         return f'<a href="{link}">{text}</a>'
+
+
+def _place(column: Column) -> int:
+    if column.name in _FIRST:
+        return 0
+    if column.name.startswith("sys_"):
+        return 4
+    return 1 if column.length >= _LONG else 3
