@@ -27,8 +27,9 @@ _COMPOUND = re.compile(
 )
 _HEADED = re.compile(rf"([\w-]*?)s?-?(?:{_THING})s?")
 _AFTER = re.compile(
-    rf"\b(?:{_THING})[ ](?:for|of|to|on|in|at|from|with|für|fürs|von|vom|zu|zum|zur|bei|beim|im"
-    r"|am|an|auf|der|des|meines|meiner)[ ]"
+    rf"\b(?:{_THING})(?:[ -]reset)?[ ]"
+    r"(?:for|of|to|on|in|at|from|with|für|fürs|von|vom|zu|zum|zur|bei|beim"
+    r"|im|am|an|auf|der|des|meines|meiner)[ ]"
     rf"(?:(?:my|the|our|an?|this|mein\w*|unser\w*|de[nrms]|das|die)[ ])?({_WORD})"
 )
 _OWNER = re.compile(

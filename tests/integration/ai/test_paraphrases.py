@@ -99,9 +99,9 @@ def test_every_quote_stands_in_its_ticket(report: Report) -> None:
 def test_texts_written_to_trip_it_up_stay_caught(
     policy: CompiledTierMap, classifier: LocalClassifier
 ) -> None:
-    """Two sets written against a frozen classifier; each that fooled it taught it something."""
+    """Sets written against a frozen classifier; each text that fooled it taught it something."""
     tripping = load_examples(PATH.with_name("near_misses.jsonl"))
     report = evaluate(classifier, tripping, terms_of(policy))
-    assert len(report.judged) == 80
+    assert len(report.judged) == 105
     assert [one.example.id for one in report.wrong] == []
     assert report.share >= 0.8

@@ -138,10 +138,8 @@ def test_an_actions_own_gate_refines_the_default(
     default_map: Path, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     own = "risk: {blast_radius: 1, irreversibility: 0, regulatory: 1}     # floor: tier 2\n"
-    gate = (
-        own
-        + "    gate: {kind: desk, approvers: 2, expires: 3d, remind: 1d, tell: {after: 2d, whom: a}}\n"
-    )
+    terms = "kind: desk, approvers: 2, expires: 3d, remind: 1d, tell: {after: 2d, whom: a}"
+    gate = f"{own}    gate: {{{terms}}}\n"
     path = document(tmp_path, default_map.read_text("utf-8").replace(own, gate, 1))
     policy = compile_tier_map(path, catalogue).actions["add_group_member"]
     assert policy.risk.floor is Tier.TWO
