@@ -140,7 +140,7 @@ class VerdictKind(StrEnum):
 
 
 class InvalidReason(StrEnum):
-    """Why an approval does not count; each has its follow-up in `service.verdict.INVALID_FOLLOWS`."""
+    """Why an approval does not count; `service.verdict.INVALID_FOLLOWS` says what follows."""
 
     HISTORY_UNREADABLE = "history_unreadable"
     MEMBERSHIP_UNREADABLE = "membership_unreadable"
