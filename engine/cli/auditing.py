@@ -21,10 +21,12 @@ from engine.cli.console import (
     say,
 )
 from engine.cli.offline import check_export, read_export
+from engine.cli.reconciling import reconcile
 from engine.errors import PreconditionError
 from engine.store.keys import fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="The audit chains: verify, export, reconcile, erase.")
+app.command("reconcile")(reconcile)
 TicketOption = Annotated[str | None, typer.Option("--ticket", help="[SYSTEM:]KEY")]
 OneTicketOption = Annotated[str, typer.Option("--ticket", help="[SYSTEM:]KEY")]
 

@@ -58,6 +58,12 @@ class CrashStage(Stage):
             if isinstance(effect, Joins):
                 self.world.directory.leave(effect.joins, effect.who)
 
+    def close(self) -> None:
+        """End every process and connection of the stage, the proxies' too."""
+        super().close()
+        for proxy in self.proxies:
+            proxy.close()
+
     def has_ended(self, written: Written) -> bool:
         """Whether the daemon calls the handling ended, and nothing of it is left to do."""
         return self.show(written.key)["stage"] in {

@@ -103,10 +103,12 @@ class KillingProxy:
 
     def close(self) -> None:
         """Stop listening and cut every connection."""
+        _cut(self._listener)
         self._listener.close()
         with self._lock:
             for connection in self._open:
                 _cut(connection)
+                connection.close()
 
     def _accept(self) -> None:
         while True:

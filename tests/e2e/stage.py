@@ -43,6 +43,7 @@ class Stage:
 
     def close(self) -> None:
         """End every process of the stage."""
+        self.world.close()
         if self._zygote is not None:
             self._zygote.close()
 

@@ -39,6 +39,10 @@ class Asked:
 class Door(Protocol):
     """One vendor's APIs, as people use them."""
 
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
     def approvals(self, uid: str) -> tuple[Asked, ...]:
         """Return what waits for this person's approval."""
         ...
@@ -75,6 +79,10 @@ class Session:
         self.url = url.rstrip("/")
         self._http = requests.Session()
         self._http.trust_env = False
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
 
     def call(
         self,
@@ -145,6 +153,10 @@ class ServiceNowDoor:
         )
         rows = self._rows("sc_req_item", f"request={order['request_id']}", self._reader)
         return Written(system="servicenow", id=rows[0]["sys_id"], key=rows[0]["number"])
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._session.close()
 
     def approvals(self, uid: str) -> tuple[Asked, ...]:
         """Return what waits for this person's approval."""

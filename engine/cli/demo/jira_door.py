@@ -27,6 +27,10 @@ class JiraDoor:
         self._daemon = next(a.jira for a in organisation.accounts if a.uid == daemon)
         self._reader = reader
 
+    def close(self) -> None:
+        """Close every connection."""
+        self._session.close()
+
     def request(self, uid: str, *, request_type: str, summary: str, description: str) -> Written:
         """Raise a request at the portal for oneself."""
         desks = self._call("GET", "/rest/servicedeskapi/servicedesk", uid)["values"]

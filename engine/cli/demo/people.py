@@ -43,6 +43,11 @@ class World:
         """Both ITSM systems."""
         return (self.servicenow, self.jira)
 
+    def close(self) -> None:
+        """Close every connection."""
+        for door in self.doors:
+            door.close()
+
     def door_of(self, ticket: Written) -> Door:
         """Return the system that a ticket lives in."""
         return self.servicenow if ticket.system == "servicenow" else self.jira
@@ -226,8 +231,9 @@ def play_to_the_end(play: Play, *, patience: float = _PATIENCE) -> list[Row]:
 def main(arguments: list[str]) -> int:
     """Write the tickets; unless `--only-write`, act and return 0 when every end was reached."""
     document = json.loads(Path(arguments[0]).read_text("utf-8"))
+    world = open_world(document)
     try:
-        play = write_all(open_world(document), load_seed())
+        play = write_all(world, load_seed())
         if "--only-write" in arguments:
             return 0
         started = monotonic()
@@ -235,6 +241,8 @@ def main(arguments: list[str]) -> int:
     except TiergateError as error:
         complain(f"{type(error).__name__}: {error}")
         return 1
+    finally:
+        world.close()
     say(draw(rows))
     reached = sum(row.is_reached for row in rows)
     say(f"{reached} of {len(rows)} ends reached in {monotonic() - started:.0f} s")
