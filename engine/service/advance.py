@@ -6,6 +6,7 @@ from datetime import timedelta
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.errors import (
+    AlreadyConsumedError,
     AuthenticationError,
     ConfigurationError,
     DoesNotFitError,
@@ -103,7 +104,10 @@ def _guarded(services: Services, handling: Handling) -> Handling | None:
         # The system's own fault is told once by its poll; no ticket is parked for it.
         return _retry_later(services, _fresh(services, handling), error, is_patient=True)
     except DomainRuleError as error:
-        return _refused(services, _fresh(services, handling), error)
+        fresh = _fresh(services, handling)
+        if isinstance(error, AlreadyConsumedError) and fresh.stage is not handling.stage:
+            return None  # another worker stored this very intent meanwhile: it goes on there
+        return _refused(services, fresh, error)
     except (PermanentError, ConfigurationError) as error:
         return _stop(services, _fresh(services, handling), error)
 
