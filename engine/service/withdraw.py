@@ -10,7 +10,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.refs import ChangeRef
 from engine.domain.stage import TRANSITIONS, Stage
 from engine.domain.ticket import TicketState
-from engine.errors import RecordNotFoundError
+from engine.errors import PreconditionError, RecordNotFoundError
 from engine.service import moves, telling
 from engine.service.plan import correlation_id
 from engine.service.takeover import look
@@ -146,6 +146,9 @@ def close_gate(services: Services, handling: Handling, because: str) -> bool:
         control.cancel(change, reason=because)
     except RecordNotFoundError:
         return True  # a person deleted it: there is nothing left to end
+    except PreconditionError as stuck:
+        # A person moved it to where nothing of ours leads on: it stays there, and says why.
+        because = f"{because}; the change stays as it is ({stuck})"
     if handling.change is not None:
         telling.note_on_change(
             services,
