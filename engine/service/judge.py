@@ -163,4 +163,6 @@ def next_look(services: Services, handling: Handling) -> datetime:
             moments.append(since + policy.remind)
         if policy.tell_after is not None and handling.told_at is None:
             moments.append(handling.submission.submitted_at + policy.tell_after)
-    return max(min(moments), services.now())
+    now = services.now()
+    # A moment that passed without an end (on hold, say) must not wake it again and again.
+    return min(moment for moment in moments if moment > now)

@@ -119,7 +119,10 @@ def is_unedited(facts: Facts) -> Verdict | None:
     """No plan field differs from what was submitted, nor was one edited and edited back."""
     snapshot = facts.snapshot
     if snapshot.history is None:
-        return invalid(InvalidReason.HISTORY_UNREADABLE, "the change's history cannot be read")
+        # What nobody can judge does not wait for ever either.
+        return is_in_time(facts) or invalid(
+            InvalidReason.HISTORY_UNREADABLE, "the change's history cannot be read"
+        )
     edits = [edit for edit in snapshot.history if _counts(facts, edit)]
     told = next((_who(edit) for edit in edits if edit.field in snapshot.text.fields()), "")
     if snapshot.text.digest != facts.submission.text.digest:
