@@ -67,7 +67,10 @@ def outsider_is_named_and_says_yes(play: JSM) -> None:
 def friend_joins_and_says_yes(play: JSM) -> None:
     yes(play)
     play.office.join_authority(FRIEND)
-    again(play)
+    play.office.move("assess")
+    name_approvers(play, FRIEND)
+    play.office.move("authorize")
+    play.pass_time(seconds=5)
     play.office.approve(FRIEND)
 
 

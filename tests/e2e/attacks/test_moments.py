@@ -104,24 +104,23 @@ def cancelled_before_the_second_read(play: SN) -> None:
     act_after(play.company, "claim", lambda: play.office.move("cancelled"))
 
 
-DONE = "done and verified at the target"
 ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
     Attack(name="the target group is re-created under the same name after approval",
            act=target_recreated, end=Stage.HANDED_OVER, native=("cancelled",), reason="group"),
     Attack(name="the target group is renamed after approval", act=target_renamed_and_replaced,
-           end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
+           end=Stage.HANDED_OVER, native=("cancelled",), reason="means 0 groups"),
     Attack(name="a harmless group is nested into a privileged one after approval",
            act=target_nested, words=REPORTS, end=Stage.AWAITING,
-           native=("cancelled", "authorize"), reason="Privileged access"),
+           native=("cancelled", "authorize"), reason="the tier map now says tier 3"),
     Attack(name="a freeze starts between approval and window",
            act=the_window_opens_in_the_freeze, end=Stage.AWAITING, native=("scheduled",),
            reason=""),
     Attack(name="the approval is withdrawn before the second read",
-           act=withdrawn_before_the_second_read, end=Stage.HANDED_OVER, native=("cancelled",),
+           act=withdrawn_before_the_second_read, end=Stage.HANDED_OVER, native=("rejected",),
            reason="rejected by Howard Johnson"),
     Attack(name="the plan is edited before the second read", act=edited_before_the_second_read,
            end=Stage.HANDED_OVER, native=("cancelled",),
-           reason="the plan's text is not the submitted one"),
+           reason="edited implementation"),
     Attack(name="on hold before the second read", act=held_before_the_second_read,
            end=Stage.IMPLEMENTING, native=("scheduled, on hold",), reason=""),
     Attack(name="cancelled before the second read", act=cancelled_before_the_second_read,
@@ -210,7 +209,9 @@ def test_two_daemons_implement_an_approved_change_once(
     finally:
         other.close()
     end(play, effects=1)
-    assert play.office.ends() == ["closed successful"]
+    found = play.handling()
+    seen = f"{found.stage} {found.reason} {play.company.steps} {other.steps}"
+    assert play.office.ends() == ["closed successful"], seen
 
 
 def test_two_daemons_that_know_nothing_of_each_other_change_the_target_once(
