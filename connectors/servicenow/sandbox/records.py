@@ -2,9 +2,10 @@
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from connectors.sandboxkit.clock import SandboxClock
 from connectors.servicenow.sandbox.actors import SYSTEM, Actor
@@ -76,6 +77,15 @@ class Records:
         """Return the present as records keep it (for a late commit the moment of its write)."""
         return self._as_of or stamp(self.clock.now())
 
+    @contextmanager
+    def as_of(self, moment: str) -> Generator[None]:
+        """Stamp what the block writes with another moment than the present."""
+        before, self._as_of = self._as_of, moment
+        try:
+            yield
+        finally:
+            self._as_of = before
+
     def commit_due(self) -> None:
         """Make late writes visible whose time has come."""
         due = [one for one in self._pending if one[0] <= self.clock.now()]
@@ -89,18 +99,16 @@ class Records:
         made, at = self.store.rehearse(write), self.now()
 
         def commit() -> None:
-            self._as_of = at
-            try:
+            with self.as_of(at):
                 again(made)
-            finally:
-                self._as_of = ""
 
         self._pending.append((self.clock.now() + timedelta(seconds=seconds), commit))
         return made
 
     def later(self, kind: str, subject: str) -> None:
         """Leave a step for the instance's own worker."""
-        self.store.add_job(stamp(self.clock.now() + self.flow_delay), kind, subject)
+        now = datetime.fromisoformat(self.now()).replace(tzinfo=UTC)
+        self.store.add_job(stamp(now + self.flow_delay), kind, subject)
 
     def read(self, table: str, sys_id: str) -> Row | None:
         """Return a record or None."""

@@ -311,15 +311,15 @@ class Store:
             "INSERT INTO sandbox_job (due, kind, subject) VALUES (?, ?, ?)", (due, kind, subject)
         )
 
-    def take_job(self, now: str) -> tuple[str, str] | None:
-        """Remove and return the first step that is due, or None."""
+    def take_job(self, now: str) -> tuple[str, str, str] | None:
+        """Remove the first step that is due and return its time, kind and subject, or None."""
         found = self._execute(
             "DELETE FROM sandbox_job WHERE id = "
             "(SELECT id FROM sandbox_job WHERE due <= ? ORDER BY due, id LIMIT 1) "
-            "RETURNING kind, subject",
+            "RETURNING due, kind, subject",
             (now,),
         ).fetchone()
-        return None if found is None else (str(found[0]), str(found[1]))
+        return None if found is None else (str(found[0]), str(found[1]), str(found[2]))
 
     def has_jobs(self) -> bool:
         """Say whether any step is waiting."""

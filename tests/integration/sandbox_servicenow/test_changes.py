@@ -346,3 +346,9 @@ def test_the_sandbox_keeps_its_own_steps_back_when_it_is_told_to(
     requests.post(f"{sandbox.admin_url}/clock", json={"advance_seconds": 3700}, timeout=10)
     assert requests.post(seed, json={"flow_delay_seconds": 0}, timeout=10).ok
     assert daemon.record("change_request", number)["state"] == "-3"
+    asked = {row["sys_created_on"] for row in answers(daemon, number)}
+    made = daemon.record("change_request", number)["sys_created_on"]
+    # The steps carry the time at which they were due, not the one at which somebody looked.
+    assert all(one[:13] > made[:13] for one in asked)
+    late = sandbox.clock.now().strftime("%Y-%m-%d %H:%M:%S")
+    assert all(one < late for one in asked)

@@ -47,12 +47,14 @@ def run_due(records: Records) -> None:
             job = records.store.take_job(records.now())
             if job is None:
                 return
-            kind, subject = job
+            due, kind, subject = job
             step = _STEPS.get(kind)
-            if step is None:
-                _plain(records, kind, subject)
-            else:
-                _take(step, records, subject)
+            # Nobody has looked since it was due, so it happened then.
+            with records.as_of(due):
+                if step is None:
+                    _plain(records, kind, subject)
+                else:
+                    _take(step, records, subject)
 
 
 def _take(step: Callable[[Records, str], None], records: Records, subject: str) -> None:
