@@ -36,12 +36,25 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The last `size` requests, oldest first; safe to use from any thread."""
+    """The last `size` requests, oldest first; safe to use from any thread.
 
-    def __init__(self, now: Callable[[], datetime], *, size: int = 100_000) -> None:
+    Their bodies together take at most `body_bytes`: beyond that the oldest entries go, so that a
+    long run does not grow.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        size: int = 100_000,
+        body_bytes: int = 32 * 1024 * 1024,
+    ) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._entries: deque[LoggedRequest] = deque(maxlen=size)
+        self._entries: deque[LoggedRequest] = deque()
+        self._size = size
+        self._body_bytes = body_bytes
+        self._kept_bytes = 0
         self._next_id = 1
 
     def add(self, *, user: str, method: str, target: str, status: int, body: bytes) -> None:
@@ -61,6 +74,9 @@ class RequestLog:
                 )
             )
             self._next_id += 1
+            self._kept_bytes += len(text)
+            while len(self._entries) > self._size or self._kept_bytes > self._body_bytes:
+                self._kept_bytes -= len(self._entries.popleft().body)
 
     def entries(
         self, *, user: str | None = None, method: str | None = None, since: int = 0
@@ -79,6 +95,7 @@ class RequestLog:
         """Forget the entries; ids go on rising."""
         with self._lock:
             self._entries.clear()
+            self._kept_bytes = 0
 
 
 def redact(body: bytes) -> bytes:

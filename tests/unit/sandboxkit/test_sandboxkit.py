@@ -290,6 +290,12 @@ def test_form_secrets_are_struck_out_and_the_log_is_bounded() -> None:
     for number in range(3):
         log.add(user="", method="GET", target=str(number), status=200, body=b"")
     assert [entry.target for entry in log.entries()] == ["1", "2"]
+    small = RequestLog(SandboxClock().now, body_bytes=25)
+    for number in range(5):
+        small.add(user="", method="POST", target=str(number), status=200, body=b"x" * 10)
+    assert [entry.target for entry in small.entries()] == ["3", "4"]
+    small.clear()
+    assert small.entries() == []
 
 
 def test_the_organisation_joins_its_people() -> None:

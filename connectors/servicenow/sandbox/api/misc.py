@@ -18,6 +18,7 @@ from connectors.servicenow.sandbox.selection import Selection
 from connectors.servicenow.sandbox.store import Row
 
 _SNIPPET = 200
+_MOST_KEPT = 10_000
 
 
 class TinyUrls:
@@ -35,6 +36,8 @@ class TinyUrls:
         address = urlsplit(text_of(object_body(call).get("url")))
         if call.method != "POST" or not address.path:
             raise ApiError(400, "Invalid request", "url is required")
+        if len(self._kept) >= _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
         name = secrets.token_hex(16)
         self._kept[name] = tuple(parse_qsl(address.query, keep_blank_values=True))
         page = address.path.rpartition("/")[2]
