@@ -34,6 +34,7 @@ from engine.errors import (
     RecordNotFoundError,
     TransientError,
 )
+from engine.ports.changes import OpenedChange
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
@@ -320,6 +321,22 @@ class JiraChangeControl:
             self._links.join(ref.id, ticket.id, self._changes.link_type)
         else:
             self._links.point(ref.id, url=url, title=f"{ticket.key} ({ticket.system})")
+
+    def opened_by_us(self, since: datetime) -> tuple[OpenedChange, ...] | None:
+        """Return the changes that our account created since then, as the index shows them."""
+        return tuple(
+            OpenedChange(
+                ref=ChangeRef(
+                    system=self._name,
+                    id=one.id,
+                    number=one.key,
+                    url=f"{self._settings.browse}/browse/{one.key}",
+                ),
+                correlation_id=one.correlation_id,
+                opened_at=one.opened_at,
+            )
+            for one in self._opening.opened_since(since)
+        )
 
     def account(self) -> Account:
         """Return our own account."""

@@ -8,7 +8,8 @@ created.
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.jira.client import JiraClient
@@ -16,10 +17,11 @@ from connectors.jira.groups import group_members
 from connectors.jira.links import Links
 from connectors.jira.plan_form import PlanForm
 from connectors.jira.settings import Approvers, ChangeSettings, GateMode, PlanField
-from connectors.jira.site import NativeField, RequestType, Site
+from connectors.jira.site import REQUEST_TYPE, NativeField, RequestType, Site
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import (
     Payload,
+    epoch_ms,
     instant,
     mapping,
     native_instant,
@@ -36,7 +38,18 @@ from engine.errors import (
 
 CHANGE = "tiergate.change"
 LABEL = "tiergate-change"
+_LISTED_MOST = 5000
 _LAG = {True: timedelta(minutes=5), False: timedelta(seconds=5)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A change that our account created, with the key on it ("" where it carries none)."""
+
+    id: str
+    key: str
+    correlation_id: str
+    opened_at: datetime
 
 
 class Opening:
@@ -91,6 +104,35 @@ class Opening:
             return held.get("correlation") == correlation_id
         labels = [text_of(one) for one in fields.get("labels") or ()]
         return label_of(correlation_id) in labels
+
+    def opened_since(self, since: datetime) -> list[Opened]:
+        """Return the changes that our account created since then, with one read of each.
+
+        Raises:
+            InvalidAnswerError: There are more than a person would read through.
+        """
+        origin = self._site.custom(REQUEST_TYPE)
+        fields = ("created", "labels", *(() if origin is None else (origin.id,)))
+        jql = (
+            f"project = {quoted(self._settings.project)} AND creator = currentUser()"
+            f" AND created >= {epoch_ms(since)} ORDER BY created ASC"
+        )
+        found = list[Opened]()
+        for hit in self._client.search_all(jql, fields, most=_LISTED_MOST):
+            held = mapping(hit.get("fields"), "issue.fields")
+            if not self.is_change(held, origin):
+                continue
+            issue_id = text_of(hit.get("id"))
+            mark = self._links.property(issue_id, CHANGE) or {}
+            found.append(
+                Opened(
+                    id=issue_id,
+                    key=text_of(hit.get("key")),
+                    correlation_id=text_of(mark.get("correlation")),
+                    opened_at=instant(held.get("created"), "issue.fields.created"),
+                )
+            )
+        return found
 
     # --- creating
 

@@ -14,6 +14,7 @@ from connectors.ldap.entry import Entry
 from connectors.ldap.operations import NO_SECRET, Scene, operations
 from connectors.ldap.protection import Protection
 from connectors.ldap.settings import LDAPSettings
+from connectors.ldap.trail import Trail
 from engine.domain.action import (
     ActionSpec,
     BoundAction,
@@ -31,7 +32,7 @@ from engine.errors import (
 )
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
-from engine.ports.fulfilment import Secret
+from engine.ports.fulfilment import ForeignChange, Secret
 
 _RESET = "reset_password"
 _STABLE_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -194,6 +195,14 @@ class LDAPFulfiller:
         if scene.group is not None:
             described["group"] = self._group_target(scene.group)
         return described
+
+    def changes_by_us(self, since: datetime) -> tuple[ForeignChange, ...] | None:
+        """Return what the access log ascribes to our account; None where there is none to read.
+
+        Raises:
+            PreconditionError: The log does not reach back that far.
+        """
+        return Trail(self._settings, self._directory, self._dialect).changes(since)
 
     def check(self) -> tuple[Finding, ...]:
         """Return every finding: reachability, credentials, certificate, clock, rights."""

@@ -38,6 +38,7 @@ from engine.errors import (
     PreconditionError,
     TransientError,
 )
+from engine.ports.changes import OpenedChange
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
@@ -349,6 +350,26 @@ class ServiceNowChanges:
         now = text(incident, "rfc")
         if not now or (now != ref.id and text(incident, "rfc.correlation_display") == MARK):
             self._client.update("incident", ticket.id, {"rfc": ref.id}, fields=("rfc",))
+
+    def opened_by_us(self, since: datetime) -> tuple[OpenedChange, ...] | None:
+        """Return the changes that our account created since then; None when some are hidden."""
+        ours = self._client.account().name
+        rows, hidden = self._client.all_rows(
+            _TABLE,
+            q.both(q.equals("sys_created_by", ours), q.at("sys_created_on", ">=", since)),
+            fields=("sys_id", "number", "correlation_id", "sys_created_by", "sys_created_on"),
+        )
+        if hidden:
+            return None
+        return tuple(
+            OpenedChange(
+                ref=self._mapping.ref(row),
+                correlation_id=text(row, "correlation_id"),
+                opened_at=q.parse_instant(text(row, "sys_created_on")) or since,
+            )
+            for row in rows
+            if text(row, "sys_created_by") == ours  # a dropped term would match everybody's
+        )
 
     def account(self) -> Account:
         """Return our own account."""

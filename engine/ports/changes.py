@@ -3,6 +3,7 @@
 It can ask and read; it cannot approve.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +12,15 @@ from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedChange:
+    """A change that our account opened; `correlation_id` is empty where it carries none."""
+
+    ref: ChangeRef
+    correlation_id: str
+    opened_at: datetime
 
 
 class ChangeControl(Protocol):
@@ -115,6 +125,10 @@ class ChangeControl(Protocol):
 
     def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
         """Link the change to its ticket, also one of another system; idempotent."""
+        ...
+
+    def opened_by_us(self, since: datetime) -> tuple[OpenedChange, ...] | None:
+        """Return the changes that our account opened since then; None when some are hidden."""
         ...
 
     def account(self) -> Account:

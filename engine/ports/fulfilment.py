@@ -21,6 +21,24 @@ class Secret:
         return "********"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignChange:
+    """One change that a target's own log ascribes to our account; it holds no value that was set.
+
+    Attributes:
+        target_id: The stable id of what was changed; empty where it is gone.
+        target_name: Its name in the log.
+        what: The attributes that we are known to write and that this change touched.
+        actions: Which actions of the catalogue leave such a trace; none: no action of ours does.
+    """
+
+    at: datetime
+    target_id: str
+    target_name: str
+    what: tuple[str, ...]
+    actions: frozenset[str]
+
+
 class Fulfiller(Protocol):
     """Actions at one target system.
 
@@ -96,6 +114,16 @@ class Fulfiller(Protocol):
 
     def describe(self, bound: BoundAction) -> Mapping[str, BoundTarget]:
         """Return subject (`subject`) and targets with fresh facts for the plan's text."""
+        ...
+
+    def changes_by_us(self, since: datetime) -> tuple[ForeignChange, ...] | None:
+        """Return what the target's own log ascribes to our account since then, oldest first.
+
+        None where the target keeps no log that we may read.
+
+        Raises:
+            PreconditionError: The log does not reach back that far.
+        """
         ...
 
     def check(self) -> tuple[Finding, ...]:

@@ -4,7 +4,8 @@ from engine.store.effects import EffectRows
 from engine.store.erasure import ErasureRows
 from engine.store.operations import OperationRows
 from engine.store.tickets import TicketRows
+from engine.store.traces import TraceRows
 
 
-class SQLUnitOfWork(TicketRows, EffectRows, OperationRows, ErasureRows):
+class SQLUnitOfWork(TicketRows, EffectRows, OperationRows, ErasureRows, TraceRows):
     """The port's `UnitOfWork`; everything in it becomes true at commit, or nothing."""

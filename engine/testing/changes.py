@@ -27,6 +27,7 @@ from engine.errors import (
     RecordNotFoundError,
     UnmappedValueError,
 )
+from engine.ports.changes import OpenedChange
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
@@ -45,6 +46,7 @@ class ChangeRecord:
     text: PlanText
     window: Window
     correlation_id: str
+    opened_at: datetime
     updated_at: datetime
     state: ChangeState = ChangeState.NEW
     chain: ChainState = ChainState.NOT_STARTED
@@ -122,6 +124,7 @@ class MemoryChangeControl:
             text=draft.text,
             window=draft.window,
             correlation_id=draft.correlation_id,
+            opened_at=self._clock.now(),
             updated_at=self._clock.now(),
             moved_by=self._account,
         )
@@ -244,6 +247,14 @@ class MemoryChangeControl:
         record = self._record(ref)
         if ticket not in record.links:
             record.links.append(ticket)
+
+    def opened_by_us(self, since: datetime) -> tuple[OpenedChange, ...] | None:
+        """Return every change: nobody else opens any here."""
+        return tuple(
+            OpenedChange(ref=one.ref, correlation_id=one.correlation_id, opened_at=one.opened_at)
+            for one in self.records.values()
+            if one.opened_at >= since
+        )
 
     def account(self) -> Account:
         """Return our own account."""

@@ -21,7 +21,7 @@ from engine.domain.refs import Person
 from engine.errors import OutcomeUnknownError, PreconditionError, ProtectedSubjectError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
-from engine.ports.fulfilment import Secret
+from engine.ports.fulfilment import ForeignChange, Secret
 
 _GROUP = ParameterSpec(name="group", kind=ParameterKind.GROUP, is_required=True, does="The group")
 _UNTIL = ParameterSpec(name="until", kind=ParameterKind.DATE, is_required=False, does="Its end")
@@ -94,6 +94,7 @@ class MemoryFulfiller:
         fails_verification: Subjects whose change goes wrong in a way that verification sees.
         loses_answer: Subjects whose next implement takes effect and gets no answer.
         loses_call: Subjects whose next implement takes no effect and gets no answer.
+        log: What the directory's own log ascribes to us; None: it keeps none.
     """
 
     system: str
@@ -107,6 +108,7 @@ class MemoryFulfiller:
     fails_verification: set[str] = field(default_factory=set[str])
     loses_answer: set[str] = field(default_factory=set[str])
     loses_call: set[str] = field(default_factory=set[str])
+    log: list[ForeignChange] | None = None
 
     def catalogue(self) -> Catalogue:
         """Return the actions."""
@@ -233,6 +235,12 @@ class MemoryFulfiller:
         """Return subject and targets with fresh facts."""
         fresh = {name: self._group(target.id) for name, target in bound.targets.items()}
         return {"subject": bound.subject, **fresh}
+
+    def changes_by_us(self, since: datetime) -> tuple[ForeignChange, ...] | None:
+        """Return what a test wrote into `log`; None where it made this directory keep none."""
+        if self.log is None:
+            return None
+        return tuple(one for one in self.log if one.at >= since)
 
     def check(self) -> tuple[Finding, ...]:
         """Return that all is well."""

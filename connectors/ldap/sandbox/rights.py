@@ -7,7 +7,7 @@ from connectors.ldap.sandbox.tree import Entry
 _HIDDEN = frozenset({"userpassword"})
 _PRIVATE = frozenset({"privatemail", "pwdfailuretime"})
 _FULFILMENT_WRITES = frozenset({"userpassword", "pwdreset", "pwdaccountlockedtime"})
-_LOG_SHOWS = frozenset({"objectclass", "reqstart", "reqdn", "reqtype"})
+_LOG_SHOWS = frozenset({"objectclass", "reqstart", "reqdn", "reqtype", "reqauthzid", "reqresult"})
 
 
 def _is_at(dn: str, base: str) -> bool:
