@@ -1,5 +1,6 @@
 """One instance: its database, clock, accounts and rules, as the API modules use them."""
 
+import functools
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,7 +47,16 @@ class Instance:
 
     def shaper(self, actor: Actor, shape: Shape) -> Shaper:
         """Return the shaper of one request."""
-        return Shaper(self.displays, actor, shape)
+        return Shaper(self.displays, actor, shape, functools.partial(self._hides, actor))
+
+    def _hides(self, actor: Actor, table_name: str, sys_id: str) -> bool:
+        """Say whether a task behind a reference is none of the account's business."""
+        table = self.schema.get(table_name)
+        if table is None or table.root != "task" or actor.has("itil"):
+            return False
+        rule = self.access.row_rule(actor, table)
+        row = self.store.read(table, sys_id) if rule is not None else None
+        return rule is not None and row is not None and not rule(row)
 
     def property(self, name: str, default: str = "") -> str:
         """Return a system property."""

@@ -20,6 +20,8 @@ _DOCUMENT_TABLES = ("source_table", "table", "tablename", "parent_table", "targe
 
 Shaped = object
 Formatter = Callable[[str], Shaped]
+Hides = Callable[[str, str], bool]
+"""(table, sys_id) -> whether the caller may not read that record, and so not its name."""
 
 
 def encode_row(table: Table, row: Mapping[str, str]) -> bytes:
@@ -201,7 +203,8 @@ def spoken_duration(value: str) -> str:
 class Shaper:
     """Turns the values of one request's records into what stands in its answer."""
 
-    def __init__(self, displays: Displays, actor: Actor, shape: Shape) -> None:
+    def __init__(self, displays: Displays, actor: Actor, shape: Shape, hides: Hides) -> None:
+        self._hides = hides
         self._displays = displays
         self._actor = actor
         self._shape = shape
@@ -262,6 +265,8 @@ class Shaper:
         def name(value: str) -> str:
             if reference == "sys_user_group" and value == "global":
                 return value
+            if self._hides(reference, value):
+                return ""
             return (
                 self._displays.display(column, value, self._actor)
                 if column.type is ColumnType.DOCUMENT

@@ -159,6 +159,18 @@ def test_a_task_query_is_exact_in_its_class(daemon: Api) -> None:
     assert numbers(daemon, "number=CHG0000001") == []
 
 
+def test_a_reference_to_a_hidden_record_keeps_its_value_and_loses_its_name(
+    daemon: Api, requester: Api
+) -> None:
+    problem = daemon.records("problem", "", sysparm_limit=1)[0]["sys_id"]
+    made = requester.create("incident", short_description="with a problem")
+    daemon.change("incident", made["sys_id"], problem_id=problem)
+    seen = requester.record("incident", made["sys_id"], sysparm_display_value="all")
+    assert seen["problem_id"] == {"display_value": "", "value": problem}
+    full = daemon.record("incident", made["sys_id"], sysparm_display_value="all")
+    assert full["problem_id"]["display_value"].startswith("PRB")
+
+
 def test_a_parent_table_shows_its_own_columns(daemon: Api) -> None:
     (row,) = daemon.records("task", "number=INC0000015")
     assert "caller_id" not in row
