@@ -26,12 +26,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from engine.cli.demo.outside import Directory
 from engine.domain.change import ChainState, Verdict, VerdictKind
 from engine.domain.effect import EffectKind
 from engine.domain.stage import Stage
 from engine.service import judge, pauses
 from engine.service.verdict_rules import Facts
+from tests.e2e.attacks.directory import memberships
 from tests.e2e.attacks.forbidden import forbidden
 from tests.e2e.attacks.offices import REFUSALS, JiraOffice, ServiceNowOffice
 from tests.e2e.attacks.theatre import Company, open_theatre
@@ -71,9 +71,7 @@ class Model(RuleBasedStateMachine):
         self.company = Company(self.theatre, vendor)
         self.stack.callback(self.company.close)
         self.company.open()
-        admin = self.theatre.document["ldap"]["accounts"]["admin"]
-        self.directory = Directory(self.theatre.directory.url, admin["username"], admin["password"])
-        self.before = self.directory.state()
+        self.before = memberships(self.theatre)
         self.company.round()
         self.theatre.pass_time(timedelta(seconds=5))
 
@@ -178,7 +176,7 @@ class Model(RuleBasedStateMachine):
 
     # --- what always holds
     def _fired(self) -> set[str]:
-        return {f"{group}/{uid}" for group, uid in self.directory.state().members}
+        return {f"{group}/{uid}" for group, uid in memberships(self.theatre)}
 
     @invariant()
     def one_decision_has_one_effect(self) -> None:
@@ -197,7 +195,7 @@ class Model(RuleBasedStateMachine):
     def nothing_gated_runs_without_a_yes_that_counts(self) -> None:
         if not hasattr(self, "company"):
             return
-        joined = self.directory.state().members - self.before.members
+        joined = memberships(self.theatre) - self.before
         assert {group for group, _ in joined} <= {"Finance-Reports"}
         assert {uid for _, uid in joined} <= self.yes
 

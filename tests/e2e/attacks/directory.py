@@ -6,7 +6,7 @@ from typing import Any
 
 import ldap3
 
-from connectors.ldap.sandbox.seed import group_dn, person_dn
+from connectors.ldap.sandbox.seed import GROUPS, group_dn, person_dn
 from tests.e2e.attacks.theatre import Theatre
 
 
@@ -15,14 +15,24 @@ def administrator(theatre: Theatre) -> Generator[Any]:
     """A bound connection; the package has no types."""
     account = theatre.document["ldap"]["accounts"]["admin"]
     server = ldap3.Server(theatre.directory.url)
-    with ldap3.Connection(
-        server,
-        account["username"],
-        account["password"],
-        auto_bind=True,
-        raise_exceptions=True,
-    ) as connection:
+    connection: Any = ldap3.Connection(
+        server, account["username"], account["password"], auto_bind=True, raise_exceptions=True
+    )
+    try:
         yield connection
+    finally:
+        connection.unbind()  # leaving a `with` of ldap3 keeps open what was bound before it
+
+
+def memberships(theatre: Theatre) -> set[tuple[str, str]]:
+    """Who is in which group, as (group, uid)."""
+    with administrator(theatre) as connection:
+        connection.search(GROUPS, "(objectClass=groupOfNames)", attributes=["cn", "member"])
+        return {
+            (str(entry.cn), member.split(",")[0].partition("=")[2])
+            for entry in connection.entries
+            for member in entry.member
+        }
 
 
 def recreate_group(theatre: Theatre, name: str) -> None:
