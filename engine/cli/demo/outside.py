@@ -1,6 +1,7 @@
 """The directory and the mail sink as the demo's people see them."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,9 +88,7 @@ class Directory:
         member = next(dn for dn, entry in people.items() if _first(entry, "uid") == uid)
         target = next(dn for dn, entry in groups.items() if _first(entry, "cn") == group)
         try:
-            with ldap3.Connection(
-                ldap3.Server(self._url), *self._login, auto_bind=True, raise_exceptions=True
-            ) as connection:
+            with self._bound(ldap3.Server(self._url)) as connection:
                 untyped: Any = connection
                 untyped.modify(target, {"member": [(ldap3.MODIFY_DELETE, [member])]})
         except LDAPException as error:
@@ -107,10 +106,20 @@ class Directory:
         except requests.RequestException as error:
             raise TransientError(f"the directory's seed: {type(error).__name__}") from error
 
+    @contextmanager
+    def _bound(self, server: ldap3.Server) -> Generator[ldap3.Connection]:
+        # ldap3's own context manager leaves a connection open that was bound before.
+        connection = ldap3.Connection(server, *self._login, raise_exceptions=True)
+        try:
+            connection.bind()
+            yield connection
+        finally:
+            connection.unbind()
+
     def _search(self, query: str) -> dict[str, Mapping[str, list[str]]]:
         try:
             server = ldap3.Server(self._url, get_info=ldap3.DSA)
-            with ldap3.Connection(server, *self._login, auto_bind=True) as connection:
+            with self._bound(server) as connection:
                 base = server.info.naming_contexts[0]
                 connection.search(base, query, attributes=["*", "+"])
                 return {
