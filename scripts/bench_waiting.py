@@ -37,6 +37,8 @@ shows no votes, so a cycle reads 20 waiting changes in turn (`changes: votes:`),
 | system | waiting | quiet cycle | {changed} changed | time of a quiet cycle |
 |---|---|---|---|---|
 {rows}
+
+What grows is our own: `gate.sync` decodes the handlings that wait, about 0.4 ms each, on every cycle.
 """
 
 
