@@ -15,6 +15,7 @@ from connectors.servicenow.sandbox.shape import ENCODED_MARK, Shape, Shaped
 from connectors.servicenow.sandbox.store import Row
 
 _MOST_COUNTS = 512
+_OPEN, _CLOSE = b'{"result":[', b"]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,12 @@ class Selection:
         return [row for row in rows if rule(row)]
 
     def ready(self, ids: Sequence[int], base: str) -> bytes:
-        """Return ready encoded records, comma-joined, with their links filled in."""
-        joined = b",".join(self.instance.store.encoded(self.table, ids))
-        return joined.replace(ENCODED_MARK, base.encode())
+        """Return the whole answer of ready encoded records, with their links filled in."""
+        rows = self.instance.store.encoded(self.table, ids)
+        # The frame goes in before the join: a page is megabytes, and every copy of it shows.
+        rows[:1] = [_OPEN + rows[0]] if rows else [_OPEN]
+        rows[-1] += _CLOSE
+        return b",".join(rows).replace(ENCODED_MARK, base.encode())
 
     def fields(
         self, ids: Sequence[int], names: Sequence[str], shape: Shape

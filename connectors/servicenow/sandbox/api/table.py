@@ -27,6 +27,7 @@ from connectors.servicenow.sandbox.store import Row
 
 _DEFAULT_LIMIT = 10_000
 _MOST_ROWS = 2**31
+_NOTHING = b'{"result":[]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,9 @@ class TableApi:
                 link = _links(call, limit, offset, page.total)
                 if link:
                     headers["Link"] = link
-        if version == "v1" and body == b"":
+        if version == "v1" and body == _NOTHING:
             raise no_record()
-        return Reply(body=b'{"result":[' + body + b"]}", headers=headers)
+        return Reply(body=body, headers=headers)
 
     def _rows(self, asked: TableCall, selection: Selection, page: Page) -> bytes:
         actor = asked.call.actor
@@ -130,10 +131,9 @@ class TableApi:
             return selection.ready(page.ids, asked.shape.base)
         ids = page.ids if seen is None else self._ids(asked.table, seen)
         if asked.names:
-            shaped = selection.fields(ids, asked.names, asked.shape)
-            return orjson.dumps(shaped)[1:-1]
+            return orjson.dumps({"result": selection.fields(ids, asked.names, asked.shape)})
         rows = self._instance.store.full_rows(asked.table, ids) if seen is None else seen
-        return orjson.dumps([self._shaped(asked, row) for row in rows])[1:-1]
+        return orjson.dumps({"result": [self._shaped(asked, row) for row in rows]})
 
     def _ids(self, table: Table, rows: list[Row]) -> list[int]:
         found: list[int] = []
