@@ -7,6 +7,7 @@ is never a default (I10); nothing new while paused (I11). `TIERGATE_MODEL_RUNS` 
 """
 
 import os
+import sys
 import tempfile
 from contextlib import ExitStack, suppress
 from datetime import timedelta
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -40,10 +41,13 @@ ASKERS = ("bob.miller", "grete.olsen", "natasha.ingram", "hugo.lindt")
 OWNERS = ("howard.johnson", "beth.anglin", "bow.ruggeri")
 TEXT = ("Finance-Reports for me", "Please add me to the directory group Finance-Reports.")
 FAULTS = ("5xx", "drop_before", "drop_after", "truncated", "html")
-RUNS = int(os.environ.get("TIERGATE_MODEL_RUNS", "5"))
-STEPS = int(os.environ.get("TIERGATE_MODEL_STEPS", "25"))
+RUNS = int(os.environ.get("TIERGATE_MODEL_RUNS", "12"))
+STEPS = int(os.environ.get("TIERGATE_MODEL_STEPS", "40"))
 _NATIVE = (*REFUSALS, AssertionError, KeyError, StopIteration, IndexError, requests.HTTPError)
 """What a person meets who tries what the vendor does not allow, or what is not there."""
+
+# cel-python raises the limit when it is first used; in the middle of a run Hypothesis objects.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 2500))
 
 
 class Model(RuleBasedStateMachine):
@@ -76,6 +80,11 @@ class Model(RuleBasedStateMachine):
         self.theatre.pass_time(timedelta(seconds=5))
 
     def teardown(self) -> None:
+        if hasattr(self, "company"):
+            with suppress(AssertionError), self.company.services.store.begin() as work:
+                for handling in work.handlings(stages=tuple(Stage), limit=100):
+                    event(f"a handling stood at {handling.stage}")
+            event(f"{len(self.theatre.effects())} writes at the target")
         self.stack.close()
 
     def change_of(self, uid: str) -> dict[str, str] | None:
@@ -167,6 +176,18 @@ class Model(RuleBasedStateMachine):
         self._work()
 
     @rule()
+    def the_daemon_works_on(self) -> None:
+        self._work()
+
+    @precondition(lambda self: bool(self.asked))
+    @rule(uid=st.sampled_from(OWNERS))
+    def all_goes_well(self, uid: str) -> None:
+        """What happens on a plain day; else few runs would come as far as an effect."""
+        self._work()
+        self.somebody_answers(uid, is_yes=True)
+        self._work()
+
+    @rule()
     def the_daemon_is_restarted(self) -> None:
         self.company.open()
 
@@ -221,6 +242,7 @@ TestModel.settings = settings(
     stateful_step_count=STEPS,
     deadline=None,
     database=None,
+    print_blob=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

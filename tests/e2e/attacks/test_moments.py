@@ -87,11 +87,11 @@ def withdrawn_before_the_second_read(play: SN) -> None:
 
 def edited_before_the_second_read(play: SN) -> None:
     yes(play)
-    act_after(
-        play.company,
-        "claim",
-        lambda: str(play.office.edit("implementation", "Add everybody.")) and None,
-    )
+
+    def edit() -> None:
+        play.office.edit("implementation", "Add everybody.")
+
+    act_after(play.company, "claim", edit)
 
 
 def held_before_the_second_read(play: SN) -> None:
