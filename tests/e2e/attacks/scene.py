@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -99,11 +99,9 @@ class Attack(Generic[O]):
     act: Callable[[Play[O]], None]
     before: Callable[[Play[O]], None] | None = None
     during: Callable[[Play[O]], None] | None = None
-    asker: str = ""
     words: tuple[str, str] | None = None
     tiers: Callable[[Any], None] | None = None
     is_asked: bool = True
-    traits: frozenset[str] = field(default_factory=frozenset)
 
 
 def perform(play: Play[O], attack: Attack[O]) -> None:

@@ -49,7 +49,7 @@ def target_nested(play: SN) -> None:
     nest_group(play.theatre, "Finance-Reports", "PROD-DB-Admins")
 
 
-def frozen_in_an_hour(play: SN) -> Callable[[Any], None]:
+def freeze_before_the_window(play: SN) -> Callable[[Any], None]:
     """A freeze that begins between the approval and the window."""
     begins = play.theatre.clock.now() + timedelta(hours=2)
 
@@ -134,7 +134,7 @@ def test_what_happens_between_two_moments_is_seen_in_time(
 ) -> None:
     play = replace(servicenow, words=attack.words or servicenow.words)
     if attack.act is the_window_opens_in_the_freeze:
-        edit_yaml(play.company.tiers, frozen_in_an_hour(play))
+        edit_yaml(play.company.tiers, freeze_before_the_window(play))
     perform(play, attack)
 
 
