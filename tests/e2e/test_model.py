@@ -1,9 +1,9 @@
 """Approvers, agents, admins, the clock and faults act at random on both sandboxes, over sockets.
 
 After every step the invariants hold: one decision, one effect (I1); nothing gated without a yes
-that counts (I2); no forbidden write (I3); what a person took is left alone (I9); an unknown value
-is never a default (I10); nothing new while paused (I11). `TIERGATE_MODEL_RUNS` and
-`TIERGATE_MODEL_STEPS` ask for more than a build's share of time allows.
+that counts (I2); no forbidden write (I3); nothing new while paused (I11). I9 and I10 are played in
+the attacks, not checked here. `TIERGATE_MODEL_RUNS` and `TIERGATE_MODEL_STEPS` ask for more than a
+build's share of time allows.
 """
 
 import os
