@@ -1,6 +1,8 @@
 """`tiergate pause`, `resume`, `retry`, `release`, `undo`: what an operator may switch."""
 
 import getpass
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +18,7 @@ from engine.cli.console import (
 )
 from engine.cli.reading import KeyArgument
 from engine.domain.refs import TicketRef
+from engine.errors import ConfigurationError
 from engine.ports.store import Pause
 from engine.service import operations
 
@@ -33,6 +36,23 @@ def _ref(daemon: Daemon, key: str) -> TicketRef:
         return unit.find_ticket(key)
 
 
+def _require_known(config: Path | None, action: str | None, system: str | None) -> None:
+    """Refuse a name that nothing bears: such a pause would stop nothing.
+
+    A pause of everything does not come here: it works while the tier map is broken, too.
+    """
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        known: Mapping[str, Collection[str]] = {
+            "action": daemon.tier_map.file.actions,
+            "system": daemon.opened.installation.names,
+        }
+        for what, name in (("action", action), ("system", system)):
+            if name and name not in known[what]:
+                raise ConfigurationError(
+                    f"no {what} {name!r}; there are: {', '.join(sorted(known[what]))}"
+                )
+
+
 def pause(
     *,
     config: ConfigOption = None,
@@ -41,6 +61,8 @@ def pause(
     reason: ReasonOption = "",
 ) -> None:
     """Stop new effects before the next one starts; survives a restart."""
+    if action or system:
+        _require_known(config, action, system)
     with (
         errors_end_the_command(),
         open_installation(config_path(config)) as opened,

@@ -67,3 +67,10 @@ def test_the_tour_of_the_readme_works_as_it_stands_there(stage: Stage) -> None:
         done = stage.run(*arguments)
         assert done.returncode == 0, f"{line}: {done.stdout}\n{stage.log()}"
         assert done.stdout, line
+
+
+@pytest.mark.parametrize("option", ["--action", "--system"])
+def test_a_pause_of_a_name_that_nothing_bears_is_refused(stage: Stage, option: str) -> None:
+    assert stage.run("pause", option, "reset_pasword").returncode == 2
+    assert "reset_password" in stage.log() or "servicenow" in stage.log()
+    assert stage.run("pause").returncode == 0
