@@ -111,7 +111,7 @@ def _lift_limits(folder: Path) -> None:
         text = text.replace(bound, "per_subject: 2000/day")
     tiers.write_text(text, "utf-8")
     config = folder / "tiergate.yaml"
-    timing = "timing: {deadline: 5s, lease: 6s, settle: 2s}\n"
+    timing = "timing: {deadline: 2s, lease: 3s, settle: 1s}\n"
     config.write_text(config.read_text("utf-8") + timing, "utf-8")
 
 
