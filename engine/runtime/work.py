@@ -6,6 +6,7 @@ from functools import partial
 
 from engine.domain.handling import Handling
 from engine.domain.stage import Stage
+from engine.errors import LeaseLostError
 from engine.runtime.embedded import Duty
 from engine.service import advance as advancing
 from engine.service import faults, gate, intake, withdraw
@@ -90,10 +91,16 @@ class DaemonWork:
         faults.mend(self._services, name)
 
     def _poll(self, system: str, source: str) -> bool:
-        return intake.poll(self._services, system, source)
+        try:
+            return intake.poll(self._services, system, source)
+        except LeaseLostError:
+            return True  # an advance moved a handling meanwhile; nothing was stored: read again
 
     def _sync(self, system: str) -> bool:
-        return gate.sync(self._services, system)
+        try:
+            return gate.sync(self._services, system)
+        except LeaseLostError:
+            return True  # an advance moved a handling meanwhile; nothing was stored: read again
 
     def _keep_house(self) -> bool:
         self._housekeeping()
