@@ -72,8 +72,11 @@ class CrashStage(Stage):
 
     def _run_until_settled(self) -> int:
         command = self.start("run", "--until-settled")
-        self.trap.kill = command.kill
-        code = command.wait(180)
+        self.trap.kill, self.trap.is_armed = command.kill, True
+        try:
+            code = command.wait(180)
+        finally:
+            self.trap.is_armed = False
         if code == -signal.SIGKILL:
             return 1 + self._run_until_settled()
         assert code == 0, self.log()

@@ -63,6 +63,8 @@ class Trap:
     moment: Moment = Moment.BEFORE
     seen: list[str] = field(default_factory=list)
     sprung: str = ""
+    is_armed: bool = False
+    """Only while the daemon runs: what other commands write is neither counted nor a moment."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def set(self, at: int, moment: Moment, kill: Callable[[], None]) -> None:
@@ -78,6 +80,8 @@ class Trap:
     def meets(self, name: str) -> bool:
         """Count one write; return whether it is the one."""
         with self._lock:
+            if not self.is_armed:
+                return False
             self.seen.append(name)
             if len(self.seen) != self.at or self.sprung:
                 return False

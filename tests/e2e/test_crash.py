@@ -60,7 +60,6 @@ def test_killed_at_any_external_write_it_still_ends_once(
         _walk_and_kill(stage, seed(name), every=0 if ALL else every)
 
 
-@pytest.mark.skipif(not ALL, reason="by command: TIERGATE_CRASH=all; the store's own is in CI")
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(6000)
