@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from config.installation import Installation, load_installation
@@ -20,10 +21,11 @@ from engine.domain.decision import Authority, Phase
 from engine.errors import ConfigurationError
 from engine.ports.brains import Classifier
 from engine.ports.clock import Clock
-from engine.ports.findings import Finding, Severity
+from engine.ports.findings import Finding
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
+from engine.service.accounts import Accounts
 from engine.service.separation import check_authorities
 from engine.service.world import Occasion, Services, Settings
 from engine.store.store import SQLStore, open_store
@@ -48,6 +50,7 @@ class Daemon:
 
     opened: Opened
     services: Services
+    accounts: Accounts
     itsm: Mapping[str, Itsm]
     directories: Mapping[str, Directory]
     mailer: Mailer
@@ -56,28 +59,20 @@ class Daemon:
     polls: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
 
     def check(self, only: str | None = None) -> tuple[Finding, ...]:
-        """Ask every connector, or one, for its findings.
+        """Ask every connector, or one, for its findings; a system found unsafe is shut.
 
         Raises:
             ConfigurationError: No such connector.
         """
-        checks: dict[str, Callable[[], tuple[Finding, ...]]] = {}
-        for name, itsm in self.itsm.items():
-            checks[name] = itsm.check
-        for name, directory in self.directories.items():
-            checks[name] = directory.fulfiller.check
+        checks: dict[str, Callable[[], tuple[Finding, ...]]] = {
+            name: partial(self.accounts.look, name) for name in self.accounts.systems
+        }
         checks["mail"] = self.mailer.check
-        checks["authorities"] = self._check_authorities
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
         return tuple(
             finding for name, check in checks.items() if only in {None, name} for finding in check()
         )
-
-    def _check_authorities(self) -> tuple[Finding, ...]:
-        found = self.tier_map.file.authorities
-        authorities = [Authority(name=name, groups=dict(ids)) for name, ids in found.items()]
-        return check_authorities(self.services.changes, authorities)
 
     def url_of(self, system: str) -> str:
         """Return the address of an ITSM system, as the configuration says it."""
@@ -145,7 +140,9 @@ def open_daemon(
         mailer = build_mailer(installation.mail.settings if installation.mail else None, clock)
         catalogue = _catalogue(directories)
         tier_map = load_tier_map(tiers or installation.tiers, catalogue, installation.names)
+        accounts = _accounts(itsm, directories, tier_map, clock)
         services = Services(
+            accounts=accounts,
             desks={name: one.desk for name, one in itsm.items()},
             changes={name: one.changes for name, one in itsm.items() if one.changes is not None},
             change_systems=installation.changes,
@@ -163,6 +160,7 @@ def open_daemon(
         yield Daemon(
             opened=opened,
             services=services,
+            accounts=accounts,
             itsm=itsm,
             directories=directories,
             mailer=mailer,
@@ -180,13 +178,25 @@ class _Waking:
         self._wake(handling)
 
 
-def healthy(findings: tuple[Finding, ...], polls: Mapping[str, timedelta]) -> dict[str, timedelta]:
-    """Return the systems that may be polled: none whose account is unsafe.
+def _accounts(
+    itsm: Mapping[str, Itsm],
+    directories: Mapping[str, Directory],
+    tier_map: LoadedTierMap,
+    clock: Clock,
+) -> Accounts:
+    """Return who looks at our accounts: the connector, and the authorities of the tier map."""
+    groups = tier_map.file.authorities
+    authorities = [Authority(name=name, groups=dict(ids)) for name, ids in groups.items()]
 
-    A system with a fault is polled all the same: its poll fails, is told, and mends by itself.
-    """
-    ill = {one.system for one in findings if one.severity is Severity.UNSAFE}
-    return {name: every for name, every in polls.items() if name not in ill}
+    def look(name: str, one: Itsm) -> tuple[Finding, ...]:
+        held = {name: one.changes} if one.changes is not None else {}
+        return (*one.check(), *check_authorities(held, authorities))
+
+    looks: dict[str, Callable[[], tuple[Finding, ...]]] = {
+        name: partial(look, name, one) for name, one in itsm.items()
+    }
+    looks |= {name: one.fulfiller.check for name, one in directories.items()}
+    return Accounts(looks, clock)
 
 
 def _catalogue(directories: Mapping[str, Directory]) -> Catalogue:

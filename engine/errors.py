@@ -8,6 +8,7 @@ stage
 else
 ├── PermanentError              trying again cannot help: park for a person, with the reason
 │   ├── AuthenticationError         stop polling that system, tell once
+│   │   └── UnsafeAccountError          our account could approve for itself: shut until mended
 │   ├── MissingRightError           the account may not: name the right
 │   ├── RecordNotFoundError         deleted, moved or hidden
 │   ├── UnmappedValueError          a remote value that no table knows
@@ -57,6 +58,10 @@ class PermanentError(TiergateError):
 
 class AuthenticationError(PermanentError):
     """The credentials were refused, or the answer was that of an anonymous session."""
+
+
+class UnsafeAccountError(AuthenticationError):
+    """Our account may do what no account of ours may; nothing is done with that system."""
 
 
 class MissingRightError(PermanentError):

@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from engine.bootstrap import Daemon, healthy, open_daemon
+from engine.bootstrap import Daemon, open_daemon
 from engine.cli.console import (
     ConfigOption,
     ExitCode,
@@ -22,7 +22,7 @@ from engine.cli.console import (
 from engine.cli.story import Story
 from engine.domain.handling import Handling
 from engine.errors import ConfigurationError
-from engine.ports.findings import Finding, Severity
+from engine.ports.findings import Severity
 from engine.runtime.embedded import EmbeddedRuntime
 from engine.runtime.logs import configure_logs
 from engine.runtime.signals import on_end
@@ -58,10 +58,10 @@ def run(
         open_daemon(config_path(config), waker=wake) as daemon,
         DirectoryLock(daemon.opened.installation.data),
     ):
-        polls = healthy(_refuse_unsafe(daemon), daemon.polls)
+        _refuse_unsafe(daemon)
         teller = _teller(daemon, has_colour=colour) if story else _silent
         work = DaemonWork(
-            daemon.services, polls=polls, housekeeping=daemon.keep_house, on_step=teller
+            daemon.services, polls=daemon.polls, housekeeping=daemon.keep_house, on_step=teller
         )
         runtime = EmbeddedRuntime(work, clock=daemon.opened.clock, workers=workers)
         waking.append(runtime)
@@ -92,8 +92,8 @@ def _teller(daemon: Daemon, *, has_colour: bool) -> Callable[[Handling, Handling
     ).step
 
 
-def _refuse_unsafe(daemon: Daemon) -> tuple[Finding, ...]:
-    """Log every finding; an unsafe ITSM account is not polled, an unsafe directory ends it all.
+def _refuse_unsafe(daemon: Daemon) -> None:
+    """Log every finding; an unsafe ITSM account shuts its system, an unsafe directory ends it all.
 
     Raises:
         ConfigurationError: The account at a directory may do too much.
@@ -114,7 +114,6 @@ def _refuse_unsafe(daemon: Daemon) -> tuple[Finding, ...]:
         raise ConfigurationError(
             f"{unsafe[0].system}: {unsafe[0].seen}; nothing was started ({unsafe[0].remedy})"
         )
-    return findings
 
 
 def check(

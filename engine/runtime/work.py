@@ -14,6 +14,8 @@ from engine.service.world import Services
 
 _UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
 _HOUSEKEEPING = timedelta(seconds=5)
+_ACCOUNTS = timedelta(minutes=10)
+"""How often our own accounts are looked at: a right that somebody gives us shuts that system."""
 
 
 class DaemonWork:
@@ -31,7 +33,7 @@ class DaemonWork:
 
         Args:
             services: The ports and terms.
-            polls: System name to polling interval, for every system that is healthy enough to poll.
+            polls: System name to polling interval, for every system that is polled.
             housekeeping: What is done every few seconds (sealing the audit heads).
             on_step: Told of every advance, the handling before and after.
         """
@@ -41,8 +43,12 @@ class DaemonWork:
         self._on_step = on_step
 
     def duties(self) -> tuple[Duty, ...]:
-        """Return polling of every source, sync of every change system, and housekeeping."""
-        found: list[Duty] = []
+        """Return a look at our accounts, polling, sync of every change system, and housekeeping."""
+        accounts = self._services.accounts
+        found = [
+            Duty(name=f"account {system}", every=_ACCOUNTS, work=partial(self._watch, system))
+            for system in (accounts.systems if accounts else ())
+        ]
         for system, desk in self._services.desks.items():
             if system not in self._polls:
                 continue
@@ -90,13 +96,22 @@ class DaemonWork:
         """Close the incident of this fault."""
         faults.mend(self._services, name)
 
+    def _watch(self, system: str) -> bool:
+        if self._services.accounts is not None:
+            self._services.accounts.watch(system)
+        return False
+
     def _poll(self, system: str, source: str) -> bool:
+        if self._services.is_shut(system):
+            return False  # the look at the account tells why
         try:
             return intake.poll(self._services, system, source)
         except LeaseLostError:
             return True  # an advance moved a handling meanwhile; nothing was stored: read again
 
     def _sync(self, system: str) -> bool:
+        if self._services.is_shut(system):
+            return False
         try:
             return gate.sync(self._services, system)
         except LeaseLostError:

@@ -18,6 +18,7 @@ from engine.ports.fulfilment import Fulfiller
 from engine.ports.mailer import Mailer
 from engine.ports.people import People
 from engine.ports.store import Store
+from engine.service.accounts import Accounts
 
 T = TypeVar("T")
 
@@ -132,6 +133,7 @@ class Services:
     """The ports, and how they belong together.
 
     `change_systems` maps a ticket's system to the one that holds its changes, by default its own.
+    `accounts` shuts systems in which our own account is unsafe; without it none is looked at.
     """
 
     desks: Mapping[str, TicketDesk]
@@ -148,6 +150,7 @@ class Services:
     settings: Settings
     change_systems: Mapping[str, str] = field(default_factory=dict[str, str])
     controls: tuple[PauseControl, ...] = ()
+    accounts: Accounts | None = None
 
     def now(self) -> datetime:
         """Return the daemon's own clock; remote facts are judged by the remote one."""
@@ -158,8 +161,9 @@ class Services:
 
         Raises:
             ConfigurationError: The configuration no longer names that system.
+            UnsafeAccountError: The system is shut.
         """
-        return _named(self.desks, ticket.system, "ticket system")
+        return self._safe(ticket.system, _named(self.desks, ticket.system, "ticket system"))
 
     def change_system_for(self, ticket_system: str) -> str:
         """Return the system in which changes for tickets of `ticket_system` live."""
@@ -170,16 +174,27 @@ class Services:
 
         Raises:
             ConfigurationError: The configuration no longer names that system.
+            UnsafeAccountError: The system is shut.
         """
-        return _named(self.changes, system, "change system")
+        return self._safe(system, _named(self.changes, system, "change system"))
 
     def fulfiller(self, system: str) -> Fulfiller:
         """Return the fulfilment target `system`.
 
         Raises:
             ConfigurationError: The configuration no longer names that target.
+            UnsafeAccountError: The target is shut.
         """
-        return _named(self.fulfillers, system, "fulfilment target")
+        return self._safe(system, _named(self.fulfillers, system, "fulfilment target"))
+
+    def is_shut(self, system: str) -> bool:
+        """Whether nothing may be done with `system`, because our account there is unsafe."""
+        return self.accounts is not None and self.accounts.is_shut(system)
+
+    def _safe(self, system: str, found: T) -> T:
+        if self.accounts is not None:
+            self.accounts.require_safe(system)
+        return found
 
 
 def _named(found: Mapping[str, T], name: str, what: str) -> T:
