@@ -19,7 +19,9 @@ _OPEN = frozenset({
     "sc_category", "sc_cat_item", "sc_cat_item_producer", "item_option_new", "question_choice",
     "kb_knowledge_base", "kb_category", "chg_model", "sttrm_state", "sttrm_state_transition",
     "sttrm_transition_condition", "sys_user_delegate", "sys_attachment",
-    "std_change_producer_version", "std_change_record_producer", "cmdb_rel_type",
+    "std_change_producer_version", "std_change_record_producer", "std_change_template",
+    "cmn_schedule_condition", "cmn_schedule_blackout", "cmn_schedule_maintenance",
+    "cmn_schedule_span", "cmdb_rel_type",
 })  # fmt: skip
 # These need a role that agents have.
 _STAFF = frozenset({
@@ -47,6 +49,9 @@ _WRITE_ROLES: Mapping[str, tuple[str, ...]] = {
     "sc_req_item": ("itil",),
     "sc_task": ("itil",),
     "task": ("itil",),
+    "std_change_proposal": ("itil", "sn_change_write"),
+    "cmn_schedule": ("itil_admin",),
+    "cmn_schedule_span": ("itil_admin",),
     "task_ci": ("itil",),
     "conflict": ("itil",),
     "sys_attachment": ("itil",),

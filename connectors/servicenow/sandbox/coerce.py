@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from connectors.servicenow.sandbox.schema import Column, ColumnType
 
 _GUID = re.compile(r"^[0-9a-fA-F]{32}$")
+_COMPACT = re.compile(r"^\d{8}(?P<time>T\d{6}Z?)?$")
 _JAVA = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"}
 
 _DEPTH = 10
@@ -128,6 +129,21 @@ def _duration(value: str) -> str:
     return _moment(text, None, "")
 
 
+def _schedule_time(value: str) -> str:
+    """Return a moment of a schedule in its compact form; a plain date and time is converted."""
+    text = value.strip()
+    compact = _COMPACT.match(text)
+    if compact:
+        return text if compact["time"] else f"{text}T000000"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return moment.strftime("%Y%m%dT%H%M%S")
+
+
 def _any(value: str) -> str:
     return value
 
@@ -139,6 +155,7 @@ _BY_TYPE: Mapping[ColumnType, Callable[[str], str]] = {
     ColumnType.PRICE: _float,
     ColumnType.DATE: _date,
     ColumnType.DURATION: _duration,
+    ColumnType.SCHEDULE_TIME: _schedule_time,
     ColumnType.HTML: _any,
     ColumnType.JOURNAL: _any,
     ColumnType.LIST: _any,

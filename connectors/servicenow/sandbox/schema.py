@@ -3,7 +3,8 @@
 The type words of a column line: `string[(length)]`, `html`, `integer`, `float`, `boolean`,
 `datetime`, `date`, `duration`, `due` (a date that reads UNKNOWN), `choice`, `choice!` (an off-list
 value is stored as empty), `intchoice`, `ref:TABLE`, `list:TABLE`, `journal`, `password`, `price`,
-`document`, `table`, `class`; `=value` at the end is the default.
+`document`, `table`, `class`, `span` (a moment of a
+schedule: yyyymmddThhmmss, with Z in UTC, without in the schedule's zone); `=value` at the end is the default.
 """
 
 import functools
@@ -38,6 +39,7 @@ class ColumnType(StrEnum):
     TABLE = "table_name"
     CLASS = "sys_class_name"
     GUID = "GUID"
+    SCHEDULE_TIME = "schedule_date_time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ _WORDS: Mapping[str, ColumnType] = {
     "document": ColumnType.DOCUMENT,
     "table": ColumnType.TABLE,
     "class": ColumnType.CLASS,
+    "span": ColumnType.SCHEDULE_TIME,
 }
 _SPEC = re.compile(r"^(?P<word>[a-z]+!?)(?::(?P<ref>\w+))?(?:\((?P<length>\d+)\))?$")
 _SYSTEM = """\

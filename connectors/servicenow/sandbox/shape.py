@@ -122,6 +122,7 @@ class Displays:
             ColumnType.DATETIME: lambda: local_time(value, actor),
             ColumnType.DUE: lambda: local_time(value, actor),
             ColumnType.DATE: lambda: _local_date(value, actor),
+            ColumnType.SCHEDULE_TIME: lambda: _schedule_time(value, actor),
             ColumnType.DURATION: lambda: spoken_duration(value),
             ColumnType.PASSWORD: lambda: "********",
             ColumnType.PRICE: lambda: f"${float(value):,.2f}",
@@ -184,6 +185,16 @@ def _local_date(value: str, actor: Actor) -> str:
         return datetime.fromisoformat(value).strftime(java_format(actor.date_format))
     except ValueError:
         return value
+
+
+def _schedule_time(value: str, actor: Actor) -> str:
+    """Return a moment of a schedule as a person reads it: floating ones as they stand."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    form = java_format(f"{actor.date_format} {actor.time_format}")
+    return (moment.astimezone(actor.zone) if moment.tzinfo else moment).strftime(form)
 
 
 def spoken_duration(value: str) -> str:

@@ -107,9 +107,10 @@ def _copy_template(records: Records, new: Row) -> None:
     producer = records.read(
         "std_change_record_producer", (version or {}).get("std_change_producer", "")
     )
-    if producer is None:
+    template = records.read("std_change_template", producer["template"]) if producer else None
+    if template is None:
         return
-    for part in producer["template"].split("^"):
+    for part in template["template"].split("^"):
         name, separator, value = part.partition("=")
         if separator and name in new and (name in _COPIED or not _given(new, name)):
             new[name] = value
