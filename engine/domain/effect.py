@@ -10,10 +10,13 @@ from enum import StrEnum
 class EffectPhase(StrEnum):
     """Where an effect stands.
 
-    A found INTENT of a dead attempt is verified, never run blindly again.
+    A found INTENT of a dead attempt is verified, never run blindly again. WITHHELD is an intent
+    that was never fired and whose handling went back to waiting: its approval stays consumed, and
+    only the store that holds it makes it an INTENT again.
     """
 
     INTENT = "intent"
+    WITHHELD = "withheld"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"

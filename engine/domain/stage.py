@@ -122,6 +122,11 @@ _AFTER_INTENT: Mapping[Stage, frozenset[Stage]] = {
         }
     ),
 }
+# What was never fired may wait again (its intent is then WITHHELD): where depends on the gate.
+_BACK_TO_READY: Mapping[Stage, frozenset[Stage]] = {Stage.IMPLEMENTING: frozenset({Stage.READY})}
+_BACK_TO_AWAITING: Mapping[Stage, frozenset[Stage]] = {
+    Stage.IMPLEMENTING: frozenset({Stage.AWAITING})
+}
 _WITHDRAWAL: Mapping[Stage, frozenset[Stage]] = {
     Stage.WITHDRAWING: frozenset(
         {
@@ -159,6 +164,7 @@ TRANSITIONS: Mapping[Gate, Mapping[Stage, frozenset[Stage]]] = MappingProxyType(
                 Stage.PARKED: frozenset({Stage.READY, Stage.CANCELLED}) | (_LEAVE - {Stage.PARKED}),
             },
             _AFTER_INTENT,
+            _BACK_TO_READY,
         ),
         Gate.DESK: _merged(
             {
@@ -174,6 +180,7 @@ TRANSITIONS: Mapping[Gate, Mapping[Stage, frozenset[Stage]]] = MappingProxyType(
             },
             _WITHDRAWAL,
             _AFTER_INTENT,
+            _BACK_TO_AWAITING,
         ),
         Gate.CHANGE: _merged(
             {
@@ -188,6 +195,7 @@ TRANSITIONS: Mapping[Gate, Mapping[Stage, frozenset[Stage]]] = MappingProxyType(
             },
             _WITHDRAWAL,
             _AFTER_INTENT,
+            _BACK_TO_AWAITING,
         ),
     }
 )

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase, effect_key
 from engine.domain.handling import Handling
@@ -18,6 +19,9 @@ CLAIM = "_claim"
 FIRING = "_firing_at"
 """Committed immediately before the call: without it the call was never made."""
 NOT_OURS = "_claim_lost"
+RESUMED = "_resumed"
+"""How often a withheld intent was resumed; each time is claimed anew, under a name of its own."""
+RESUMED_CLAIM = "_resumed_claim"
 
 
 def key_of(services: Services, handling: Handling, kind: EffectKind) -> str:
@@ -48,6 +52,49 @@ def intent(
         baseline=baseline,
         evidence={CLAIM: secrets.token_hex(16)},
     )
+
+
+def resumption(services: Services, effect: Effect, *, baseline: Mapping[str, str]) -> Effect:
+    """Return a withheld effect as an intent of this process, with a newer fence and a new name.
+
+    The new name is claimed beside the first one: a backup that knew the withheld intent, and was
+    restored after we went on, knows only names that are taken or not enough.
+    """
+    count = int(effect.evidence.get(RESUMED, "0")) + 1
+    return replace(
+        effect,
+        phase=EffectPhase.INTENT,
+        owner=services.settings.owner,
+        fence=effect.fence + 1,
+        lease_until=services.now() + services.settings.lease,
+        baseline=baseline,
+        evidence={
+            **effect.evidence,
+            RESUMED: str(count),
+            RESUMED_CLAIM: secrets.token_hex(16),
+        },
+    )
+
+
+def claims_of(effect: Effect, plan_digest: str) -> tuple[tuple[str, str], ...]:
+    """Return what this intent must hold in the system of record, each as (what, in whose name)."""
+    found = [(plan_digest, effect.evidence[CLAIM])]
+    if RESUMED in effect.evidence:
+        what = f"{plan_digest}#{effect.evidence[RESUMED]}"
+        found.append((what, effect.evidence[RESUMED_CLAIM]))
+    return tuple(found)
+
+
+def withhold_in(work: UnitOfWork, effect: Effect, at: datetime) -> None:
+    """Store that an intent which was never fired waits again; its approval stays consumed.
+
+    Raises:
+        LeaseLostError: Somebody took it over.
+    """
+    stored = work.effect(effect.key)
+    if stored is None or stored.phase is not EffectPhase.INTENT or FIRING in stored.evidence:
+        raise AssertionError("only an intent that was never fired is withheld")
+    work.settle(replace(effect, phase=EffectPhase.WITHHELD, lease_until=at))
 
 
 _AT_WORK = (Stage.IMPLEMENTING, Stage.BACKING_OUT, Stage.ENDING)

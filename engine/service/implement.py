@@ -2,9 +2,14 @@
 
 What the process is doing when it dies decides what is found: an intent without `FIRING` was never
 fired and goes on from the claim; one with it is verified at the target first (`recover`).
+
+What stops an intent in the last moment and can pass (a hold, a freeze, a pause) withholds it: the
+handling goes back to where it waits, its approval stays consumed, and the same intent is resumed.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from engine.domain.change import ChangeState, ClaimResult, Verdict, VerdictKind
 from engine.domain.effect import Effect, EffectKind, EffectPhase
@@ -21,14 +26,17 @@ from engine.errors import (
 )
 from engine.service import decide, deliver, facts, moves, pauses
 from engine.service.effects import (
-    CLAIM,
     FIRING,
     NOT_OURS,
     busy_in,
+    claims_of,
     consumption_of,
     intent,
+    load,
     require_lease,
+    resumption,
     settle,
+    withhold_in,
 )
 from engine.service.judge import Judgement, Stale, change_of, judge, plan_of, still_wanted
 from engine.service.plan import spec
@@ -37,6 +45,11 @@ from engine.service.verify import conclude, failed, verified, verify_now
 from engine.service.waiting import await_window
 from engine.service.withdraw import leave, park
 from engine.service.world import Services
+
+WAITS_AT: Mapping[Gate, Stage] = MappingProxyType(
+    {Gate.NONE: Stage.READY, Gate.DESK: Stage.AWAITING, Gate.CHANGE: Stage.AWAITING}
+)
+"""Where a handling waits again whose intent was never fired; behind other gates nothing runs."""
 
 
 def start(services: Services, handling: Handling) -> Handling | None:
@@ -77,7 +90,12 @@ def _intend(services: Services, handling: Handling, because: str) -> Handling | 
     spec(services, plan)
     deliver.address(services, handling)
     baseline = services.fulfiller(plan.bound.system).baseline(plan.bound)
-    effect = intent(services, handling, EffectKind.IMPLEMENT, baseline=baseline)
+    withheld = _withheld(services, handling)
+    effect = (
+        intent(services, handling, EffectKind.IMPLEMENT, baseline=baseline)
+        if withheld is None
+        else resumption(services, withheld, baseline=baseline)
+    )
     with services.store.begin() as work:
         doubt = ""
         if not handling.gate.needs_approval and handling.decision and handling.decision.facts:
@@ -87,13 +105,16 @@ def _intend(services: Services, handling: Handling, because: str) -> Handling | 
             doubt = decide.stricter(handling, today)
         busy = busy_in(work, services, handling)
         if not doubt and not busy:
-            work.intend(effect, consumption_of(handling))
+            if withheld is None:
+                work.intend(effect, consumption_of(handling))
+            else:
+                work.settle(effect)  # its approval is consumed by this very effect already
             handling = moves.move_in(
                 work,
                 services,
                 handling,
                 Stage.IMPLEMENTING,
-                why=f"intent stored: {because}",
+                why=f"intent {'stored' if withheld is None else 'resumed'}: {because}",
                 evidence={"effect": effect.key, "plan_digest": plan.digest},
                 wake_at=effect.lease_until,
             )
@@ -104,6 +125,27 @@ def _intend(services: Services, handling: Handling, because: str) -> Handling | 
     return fire(services, handling, effect)
 
 
+def _withheld(services: Services, handling: Handling) -> Effect | None:
+    found = load(services, handling, EffectKind.IMPLEMENT)
+    return found if found is not None and found.phase is EffectPhase.WITHHELD else None
+
+
+def hold_back(services: Services, handling: Handling, effect: Effect, because: str) -> Handling:
+    """IMPLEMENTING, never fired: wait again, with the intent withheld, until the reason passes."""
+    now = services.now()
+    with services.store.begin() as work:
+        withhold_in(work, effect, now)
+        return moves.move_in(
+            work,
+            services,
+            handling,
+            WAITS_AT[handling.gate],
+            why=f"nothing was fired: {because}",
+            evidence={"effect": effect.key, "withheld": True},
+            wake_at=now + services.settings.pause_interval,
+        )
+
+
 def fire(services: Services, handling: Handling, effect: Effect) -> Handling | None:
     """IMPLEMENTING, never fired yet: claim, second fresh verdict, lease, begin, and the call.
 
@@ -111,33 +153,45 @@ def fire(services: Services, handling: Handling, effect: Effect) -> Handling | N
         LeaseLostError: Time or another worker took the lease; nothing was fired.
         TransientError: Nothing was fired; the intent goes on when its lease has passed.
     """
-    if handling.gate is Gate.CHANGE:
-        change = change_of(handling)
-        result = services.change_control(change.system).claim(
-            change, plan_digest=plan_of(handling).digest, owner=effect.evidence[CLAIM]
-        )
-        if result is ClaimResult.LOST:
-            lost = replace(effect, evidence={**effect.evidence, NOT_OURS: "yes"})
-            because = "another daemon claimed this change: nothing was done here"
-            return _refused(services, handling, lost, because)
-    if handling.gate.needs_approval:
-        try:
-            found = judge(services, handling)
-        except RecordNotFoundError:
-            return _refused(services, handling, effect, "the change is gone")
-        if found.verdict.kind is not VerdictKind.APPROVED:
-            return _not_any_more(services, handling, effect, found.verdict)
+    if handling.gate is Gate.CHANGE and not _is_claimed(services, handling, effect):
+        lost = replace(effect, evidence={**effect.evidence, NOT_OURS: "yes"})
+        because = "another daemon claimed this change: nothing was done here"
+        return _refused(services, handling, lost, because)
+    found = _second_look(services, handling, effect) if handling.gate.needs_approval else None
+    if isinstance(found, Handling):
+        return found
+    if paused := pauses.standing(services, handling):
+        return hold_back(services, handling, effect, paused)
+    if found is not None:
         require_lease(services, effect)
         if not _begun(services, handling, found):
             return _refused(services, handling, effect, "the change refused to be implemented")
-    if paused := pauses.standing(services, handling):
-        return _wait_paused(services, handling, paused)
     return _call(services, handling, effect)
+
+
+def _second_look(services: Services, handling: Handling, effect: Effect) -> Judgement | Handling:
+    """Return the second fresh verdict if it still says yes; else what came of that."""
+    try:
+        found = judge(services, handling)
+    except RecordNotFoundError:
+        return _refused(services, handling, effect, "the change is gone")
+    if found.verdict.kind is not VerdictKind.APPROVED:
+        return _not_any_more(services, handling, effect, found.verdict)
+    return found
+
+
+def _is_claimed(services: Services, handling: Handling, effect: Effect) -> bool:
+    change = change_of(handling)
+    control = services.change_control(change.system)
+    return all(
+        control.claim(change, plan_digest=what, owner=name) is not ClaimResult.LOST
+        for what, name in claims_of(effect, plan_of(handling).digest)
+    )
 
 
 def _not_any_more(
     services: Services, handling: Handling, effect: Effect, verdict: Verdict
-) -> Handling | None:
+) -> Handling:
     """The second verdict differs from the first: wait where that can pass, else nothing is done."""
     can_pass = verdict.kind in {
         VerdictKind.ON_HOLD,
@@ -147,7 +201,7 @@ def _not_any_more(
     if verdict.kind is VerdictKind.INVALID and verdict.reason is not None:
         can_pass = INVALID_FOLLOWS[verdict.reason] is Follow.WAIT
     if can_pass:
-        return _wait_paused(services, handling, verdict.because)
+        return hold_back(services, handling, effect, verdict.because)
     return _refused(services, handling, effect, verdict.because)
 
 
@@ -195,7 +249,7 @@ def _call(services: Services, handling: Handling, effect: Effect) -> Handling | 
         if not paused:
             work.settle(firing)
     if paused:
-        return _wait_paused(services, handling, paused)
+        return hold_back(services, handling, effect, paused)
     require_lease(services, firing)
     try:
         fulfiller.implement(

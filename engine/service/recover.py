@@ -28,6 +28,8 @@ def recover(services: Services, handling: Handling) -> Handling | None:
                 moves.wait_until(services, handling, effect.lease_until)
                 return None
             return _take_over(services, handling, take_over(services, effect))
+        case EffectPhase.WITHHELD:
+            raise AssertionError("a withheld effect goes back to waiting with its handling")
         case EffectPhase.FAILED | EffectPhase.BACKED_OUT:
             because = "a run of ours failed and was cut off before it could tell"
             outcome = Outcome(end=Stage.HANDED_OVER, because=because)

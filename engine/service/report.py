@@ -30,6 +30,7 @@ _KINDS = {
 }
 _PHASES = {
     EffectPhase.INTENT: "not finished",
+    EffectPhase.WITHHELD: "held back",
     EffectPhase.DONE: "done",
     EffectPhase.FAILED: "failed",
     EffectPhase.UNKNOWN: "outcome unknown",

@@ -6,11 +6,13 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from engine.domain.decision import Decision
+from engine.domain.effect import EffectPhase
 from engine.domain.handling import Handling, Outcome
 from engine.domain.refs import ChangeRef
 from engine.domain.stage import TRANSITIONS, Stage
 from engine.domain.ticket import TicketState
 from engine.errors import PreconditionError, RecordNotFoundError
+from engine.ports.store import UnitOfWork
 from engine.service import moves, telling
 from engine.service.plan import correlation_id
 from engine.service.takeover import look
@@ -64,15 +66,26 @@ def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling 
     at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
     is_parked_leaving = handling.stage is Stage.PARKED and at is Stage.WITHDRAWING
     if at in _MAY_HAVE_CHANGE or is_parked_leaving:
-        return moves.move(
-            services, handling, Stage.WITHDRAWING, why=outcome.because, outcome=outcome
-        )
+        return _give_up(services, handling, Stage.WITHDRAWING, outcome=outcome)
     if handling.stage is Stage.PARKED and at in _NOTHING_OUTSIDE:
         return _leave_parked(services, handling, outcome)
     if at in _NOTHING_OUTSIDE and outcome.end in TRANSITIONS[handling.gate][handling.stage]:
         tell_end(services, handling, outcome)
-        return moves.move(services, handling, outcome.end, why=outcome.because, outcome=outcome)
+        return _give_up(services, handling, outcome.end, outcome=outcome)
     return park(services, handling, outcome.because)
+
+
+def _give_up(services: Services, handling: Handling, to: Stage, *, outcome: Outcome) -> Handling:
+    with services.store.begin() as work:
+        end_withheld_in(work, services, handling)
+        return moves.move_in(work, services, handling, to, why=outcome.because, outcome=outcome)
+
+
+def end_withheld_in(work: UnitOfWork, services: Services, handling: Handling) -> None:
+    """End the intents of this handling that were never fired: nothing resumes them any more."""
+    for effect in work.effects(handling.id):
+        if effect.phase is EffectPhase.WITHHELD:
+            work.settle(replace(effect, phase=EffectPhase.FAILED, finished_at=services.now()))
 
 
 def _leave_parked(services: Services, handling: Handling, outcome: Outcome) -> Handling | None:
@@ -127,9 +140,17 @@ def revise(
     if plan.revision >= services.settings.max_revisions:
         because = f"{because}; revision {plan.revision} was the last, a person decides"
         return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=because))
-    return moves.move(
-        services, handling, Stage.WITHDRAWING, why=because, outcome=None, decision=decision
-    )
+    with services.store.begin() as work:
+        end_withheld_in(work, services, handling)
+        return moves.move_in(
+            work,
+            services,
+            handling,
+            Stage.WITHDRAWING,
+            why=because,
+            outcome=None,
+            decision=decision,
+        )
 
 
 def close_gate(services: Services, handling: Handling, because: str) -> bool:

@@ -21,7 +21,8 @@ from engine.store.tables import CONSUMPTION, EFFECT
 # What an effect may become. An ended effect never stands at INTENT again, so it never runs again.
 PHASES: Mapping[EffectPhase, frozenset[EffectPhase]] = {
     EffectPhase.INTENT: frozenset(EffectPhase),
-    EffectPhase.UNKNOWN: frozenset(EffectPhase),
+    EffectPhase.WITHHELD: frozenset({EffectPhase.WITHHELD, EffectPhase.INTENT, EffectPhase.FAILED}),
+    EffectPhase.UNKNOWN: frozenset(EffectPhase) - {EffectPhase.WITHHELD},
     EffectPhase.DONE: frozenset({EffectPhase.DONE, EffectPhase.BACKED_OUT, EffectPhase.UNKNOWN}),
     EffectPhase.FAILED: frozenset(
         {EffectPhase.FAILED, EffectPhase.DONE, EffectPhase.BACKED_OUT, EffectPhase.UNKNOWN}
@@ -129,6 +130,8 @@ class EffectRows(HandlingRows):
     def count_effects(self, *, action: str, since: datetime, subject: str | None = None) -> int:
         """Return how many implementations of `action` began since then; removals are no uses.
 
+        One that is withheld has not begun: it counts when it is resumed.
+
         Whoever counts an action holds off others that count it until the transaction ends (SQLite
         by its one writer, PostgreSQL by an advisory lock), so a limit holds between workers too.
         """
@@ -140,6 +143,7 @@ class EffectRows(HandlingRows):
             EFFECT.c.action == action,
             EFFECT.c.started_at >= since,
             EFFECT.c.kind == str(EffectKind.IMPLEMENT),
+            EFFECT.c.phase != str(EffectPhase.WITHHELD),
         )
         if subject is not None:
             query = query.where(EFFECT.c.subject == subject)

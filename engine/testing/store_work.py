@@ -8,7 +8,7 @@ from typing import Any
 from engine.domain.canonical import JSON
 from engine.domain.effect import Consumption, Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling
-from engine.domain.refs import TicketRef
+from engine.domain.refs import ChangeRef, TicketRef
 from engine.domain.stage import Gate, Stage, require_transition
 from engine.errors import (
     AlreadyConsumedError,
@@ -24,6 +24,7 @@ _ONLY_OURS = frozenset(
     {"id", "stage", "version", "attempt", "created_at", "updated_at", "parked_from"}
 )
 _FINAL = frozenset({EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT})
+_UNFIRED = frozenset({EffectPhase.INTENT, EffectPhase.WITHHELD})
 
 
 class _HandlingRows(AuditRows):
@@ -159,15 +160,15 @@ class _HandlingRows(AuditRows):
                 counts.append(StageCount(stage=stage, count=len(since), oldest_at=min(since)))
         return tuple(counts)
 
-    def waiting(self, system: str) -> tuple[Handling, ...]:
-        """Return handlings with a change in `system` that are AWAITING or APPROVED."""
-        return tuple(
-            item
+    def waiting(self, system: str) -> Mapping[str, ChangeRef]:
+        """Return the changes in `system` of AWAITING and APPROVED handlings, by handling."""
+        return {
+            item.id: item.change
             for item in self._rows.handlings.values()
             if item.stage in {Stage.AWAITING, Stage.APPROVED}
             and item.change is not None
             and item.change.system == system
-        )
+        }
 
     def find_by_change(self, system: str, change_id: str) -> Handling | None:
         """Return the live handling that owns this change."""
@@ -255,6 +256,8 @@ class MemoryUnitOfWork(_HandlingRows):
             raise ValueError(f"effect {effect.key}: {moved} never change")
         if stored.phase in _FINAL and effect.phase is EffectPhase.INTENT:
             raise AlreadyConsumedError(f"effect {effect.key} has ended")
+        if effect.phase is EffectPhase.WITHHELD and stored.phase not in _UNFIRED:
+            raise AlreadyConsumedError(f"effect {effect.key} is no intent any more")
         is_same = effect.fence == stored.fence and effect.owner == stored.owner
         if effect.fence < stored.fence or (effect.fence == stored.fence and not is_same):
             raise LeaseLostError(f"effect {effect.key}: a newer fence is stored")
@@ -265,6 +268,7 @@ class MemoryUnitOfWork(_HandlingRows):
         return sum(
             effect.action == action
             and effect.kind is EffectKind.IMPLEMENT
+            and effect.phase is not EffectPhase.WITHHELD
             and effect.started_at >= since
             and (subject is None or self._rows.subjects[effect.key] == subject)
             for effect in self._rows.effects.values()

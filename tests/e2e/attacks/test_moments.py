@@ -122,7 +122,7 @@ ATTACKS: tuple[Attack[ServiceNowOffice], ...] = (
            end=Stage.HANDED_OVER, native=("cancelled",),
            reason="edited implementation"),
     Attack(name="on hold before the second read", act=held_before_the_second_read,
-           end=Stage.IMPLEMENTING, native=("scheduled, on hold",), reason=""),
+           end=Stage.AWAITING, native=("scheduled, on hold",), reason=""),
     Attack(name="cancelled before the second read", act=cancelled_before_the_second_read,
            end=Stage.HANDED_OVER, native=("cancelled",), reason="a person cancelled the change"),
 )  # fmt: skip

@@ -272,7 +272,7 @@ def test_on_hold_in_the_last_second_waits_and_goes_on_when_released() -> None:
     world.run()
     world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
     assert world.directory.calls == []
-    assert world.handling(ref).stage is Stage.IMPLEMENTING
+    assert world.handling(ref).stage is Stage.AWAITING
     world.changes.hold(world.change_ref(ref), is_held=False, by=owner)
     world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
     assert world.handling(ref).stage is Stage.FULFILLED
@@ -419,7 +419,7 @@ def test_a_pause_between_intent_and_call_holds_the_call() -> None:
     world.run()
     world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
     assert world.directory.calls == []
-    assert world.handling(ref).stage is Stage.IMPLEMENTING
+    assert world.handling(ref).stage is Stage.APPROVED
     pauses.resume(world.services, by="operator", action=None, system=None)
     world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
     assert world.handling(ref).stage is Stage.FULFILLED
