@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from engine.domain.audit import AuditRow
+from engine.domain.audit import AuditRow, SignedHead
 from engine.domain.canonical import JSON
 from engine.domain.effect import Consumption, Effect
 from engine.domain.handling import Handling
-from engine.domain.refs import TicketRef
+from engine.domain.refs import ChangeRef, TicketRef
 from engine.domain.stage import Stage
 from engine.domain.ticket import Ticket
 from engine.ports.paging import Cursor
@@ -159,8 +159,11 @@ class UnitOfWork(Protocol):
         """Return how many handlings stand at each stage, only stages that have any."""
         ...
 
-    def waiting(self, system: str) -> tuple[Handling, ...]:
-        """Return handlings with a change in `system` that are AWAITING or APPROVED."""
+    def waiting(self, system: str) -> Mapping[str, ChangeRef]:
+        """Return the changes in `system` of handlings that are AWAITING or APPROVED, by handling.
+
+        Asked in every cycle: its cost is that of a narrow row each.
+        """
         ...
 
     def find_by_change(self, system: str, change_id: str) -> Handling | None:
@@ -265,5 +268,13 @@ class Store(Protocol):
         """Return a transaction that commits when left without an error.
 
         And rolls back otherwise.
+        """
+        ...
+
+    def signed_head(self, chain: str, *, at: datetime) -> SignedHead:
+        """Return the last row of a chain, signed with the installation's key.
+
+        Raises:
+            RecordNotFoundError: No such chain.
         """
         ...

@@ -200,12 +200,12 @@ def sync(services: Services, system: str) -> bool:
         waiting = work.waiting(system)
     if cursor is None:
         cursor = control.first_cursor()
-        woken = [handling.id for handling in waiting]
+        woken = list(waiting)
         with services.store.begin() as work:
             work.save_cursor(name, cursor)
     else:
         woken = []
-    page = control.changed_since(cursor, tuple(change_of(item) for item in waiting))
+    page = control.changed_since(cursor, tuple(waiting.values()))
     with services.store.begin() as work:
         for ref in page.items:
             handling = work.find_by_change(system, ref.id)

@@ -203,11 +203,23 @@ class HandlingRows(AuditRows):
             )
         )
 
-    def waiting(self, system: str) -> tuple[Handling, ...]:
-        """Return handlings with a change in `system` that are AWAITING or APPROVED."""
+    def waiting(self, system: str) -> Mapping[str, ChangeRef]:
+        """Return the changes in `system` of handlings that are AWAITING or APPROVED, by handling.
+
+        No document is read: this is asked in every cycle, however many wait.
+        """
         stages = [str(Stage.AWAITING), str(Stage.APPROVED)]
-        query = _ROW.where(HANDLING.c.change_system == system, HANDLING.c.stage.in_(stages))
-        return self._all(query.order_by(HANDLING.c.created_at, HANDLING.c.id))
+        query = (
+            select(CHANGE.c.handling, CHANGE.c.id, CHANGE.c.number, CHANGE.c.url)
+            .join(HANDLING, HANDLING.c.id == CHANGE.c.handling)
+            .where(HANDLING.c.change_system == system, HANDLING.c.stage.in_(stages))
+            .where(CHANGE.c.system == system, CHANGE.c.is_open)
+            .order_by(HANDLING.c.created_at, HANDLING.c.id)
+        )
+        return {
+            row.handling: ChangeRef(system=system, id=row.id, number=row.number, url=row.url)
+            for row in self._connection.execute(query)
+        }
 
     def find_by_change(self, system: str, change_id: str) -> Handling | None:
         """Return the live handling that owns this change."""
@@ -252,11 +264,14 @@ class HandlingRows(AuditRows):
             "handling": after.id,
             "correlation": f"{after.id}-r{revision}",
             "is_open": True,
+            "number": change.number,
+            "url": change.url,
         }
         if self._insert_new(CHANGE, values):
             return
         this = opened & (CHANGE.c.system == change.system) & (CHANGE.c.id == change.id)
-        if self._connection.execute(update(CHANGE).where(this).values(is_open=True)).rowcount != 1:
+        again = {name: values[name] for name in ("is_open", "number", "url")}
+        if self._connection.execute(update(CHANGE).where(this).values(**again)).rowcount != 1:
             raise AlreadyConsumedError(_taken(change, after, revision))
 
     def _one(self, query: Select[*tuple[Any, ...]]) -> Handling | None:

@@ -182,6 +182,8 @@ CHANGE = Table(
     Column("handling", Word, ForeignKey(HANDLING.c.id), nullable=False),
     Column("correlation", Word, nullable=False),
     Column("is_open", Boolean, nullable=False),
+    Column("number", Word, nullable=False, server_default=text("''")),
+    Column("url", Word, nullable=False, server_default=text("''")),
     UniqueConstraint("correlation"),
 )
 Index(

@@ -195,7 +195,7 @@ class _HandlingRows(AuditRows):
         if after.change is not None and after.change != handling.change:
             revision = after.plan.revision if after.plan else 0
             opened = self._rows.opened.setdefault((after.id, revision), after.change)
-            if opened != after.change:
+            if (opened.system, opened.id) != (after.change.system, after.change.id):
                 raise AlreadyConsumedError(f"revision {revision} of {after.id} has another change")
             key = (after.change.system, after.change.id)
             if self._rows.owners.setdefault(key, after.id) != after.id:

@@ -194,10 +194,13 @@ def test_a_change_is_found_while_its_handling_lives(any_store: Store, make: Any)
         drafted = make.moved(unit, Stage.DRAFTED, gate=Gate.CHANGE)
         opened = unit.advance(drafted, Stage.OPENED, why="w", at=NOW, change=make.change())
         assert unit.find_by_change("servicenow", "chg1") == opened
-        assert unit.waiting("servicenow") == ()
+        assert not unit.waiting("servicenow")
         waiting = unit.advance(opened, Stage.AWAITING, why="w", at=NOW)
-        assert unit.waiting("servicenow") == (waiting,)
-        assert unit.waiting("jira") == ()
+        assert unit.waiting("servicenow") == {waiting.id: make.change()}
+        renamed = dataclasses.replace(make.change(), number="CHG9")
+        waiting = unit.touch(waiting, at=NOW, change=renamed)
+        assert unit.waiting("servicenow") == {waiting.id: renamed}
+        assert not unit.waiting("jira")
         withdrawing = unit.advance(waiting, Stage.WITHDRAWING, why="w", at=NOW)
         unit.advance(withdrawing, Stage.CANCELLED, why="w", at=NOW)
         assert unit.find_by_change("servicenow", "chg1") is None

@@ -1,20 +1,51 @@
 """The schema: what migrations make is what the tables say, on both databases."""
 
+import dataclasses
+import json
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from engine.errors import ConfigurationError, TransientError
+from engine.store import migrate
 from engine.store.database import connect, transaction
 from engine.store.migrate import upgrade
 from engine.store.store import open_store
 from engine.store.tables import METADATA
+
+
+def test_changes_of_the_first_version_get_their_names(url: str, make: Any, tmp_path: Path) -> None:
+    engine = connect(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with transaction(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        document = json.dumps({"change": dataclasses.asdict(make.change())})
+        connection.execute(
+            text(
+                "INSERT INTO handling (id, system, ticket_id, attempt, stage, stage_at, gate,"
+                " version, is_live, created_at, change_system, document) VALUES ('h', 'servicenow',"
+                " 't', 1, 'awaiting', :at, 'change', 1, true, :at, 'servicenow', :document)"
+            ),
+            {"at": "2026-11-20T12:00:00+00:00", "document": document},
+        )
+        connection.execute(
+            text("INSERT INTO change_record VALUES ('servicenow', 'chg1', 'h', 'h-r1', true)")
+        )
+    upgrade(engine)
+    engine.dispose()
+    with closing(open_store(url, data_dir=tmp_path)) as store, store.begin() as unit:
+        assert unit.waiting("servicenow") == {"h": make.change()}
 
 
 def test_the_migrated_schema_is_the_one_that_the_tables_declare(url: str) -> None:
