@@ -3,8 +3,8 @@
 The type words of a column line: `string[(length)]`, `html`, `integer`, `float`, `boolean`,
 `datetime`, `date`, `duration`, `due` (a date that reads UNKNOWN), `choice`, `choice!` (an off-list
 value is stored as empty), `intchoice`, `ref:TABLE`, `list:TABLE`, `journal`, `password`, `price`,
-`document`, `table`, `class`, `span` (a moment of a
-schedule: yyyymmddThhmmss, with Z in UTC, without in the schedule's zone); `=value` at the end is the default.
+`document`, `table`, `class`, `span` (a moment of a schedule: yyyymmddThhmmss, Z for UTC, else
+in the zone of the schedule); `=value` at the end is the default.
 """
 
 import functools
