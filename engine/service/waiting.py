@@ -1,5 +1,6 @@
 """While it waits: each wake reads afresh; people are reminded, nobody is ever approved for."""
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -13,6 +14,7 @@ from engine.service import desk_gate, moves, plan, takeover, telling
 from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
 from engine.service.verdict import INVALID_FOLLOWS, Follow
 from engine.service.verdict_rules import deciding
+from engine.service.verdict_standard import preapproving
 from engine.service.withdraw import close_gate, finish, leave, revise
 from engine.service.world import Services, Template
 
@@ -29,6 +31,13 @@ ENDS: Mapping[VerdictKind, Stage | None] = MappingProxyType(
     }
 )
 """How a handling ends on each verdict; None: it does not end by that."""
+
+
+TOLD = frozenset({VerdictKind.ON_HOLD, VerdictKind.WAITING_FOR_WINDOW, VerdictKind.INVALID})
+"""What the ticket is told of while it waits, once for each reason: nobody sees it there otherwise.
+
+That approvers have not decided is no news; the note before the waiting said it.
+"""
 
 
 def await_approval(services: Services, handling: Handling) -> Handling | None:
@@ -54,6 +63,7 @@ def await_window(services: Services, handling: Handling) -> Judgement | Handling
     if verdict.kind is VerdictKind.APPROVED:
         return found
     if verdict.kind is VerdictKind.WAITING_FOR_WINDOW:
+        handling = _tell_ticket(services, handling, verdict)
         # The change system's clock may be behind ours: never look again at once.
         soonest = services.now() + services.settings.backoff_first
         moves.wait_until(services, handling, max(verdict.not_before or soonest, soonest))
@@ -148,8 +158,27 @@ def _approvers(found: Judgement) -> list[JSON]:
             "set_by": row.set_by.id if row.set_by else None,
             "decided_at": row.decided_at.isoformat() if row.decided_at else None,
         }
-        for row in deciding(found.snapshot)
+        for row in (*deciding(found.snapshot), *preapproving(found.snapshot))
     ]
+
+
+def _tell_ticket(services: Services, handling: Handling, verdict: Verdict) -> Handling:
+    """Keep why it waits; write it on the ticket where agents could not see it, once a reason."""
+    if handling.reason == verdict.because:
+        return handling
+    if verdict.kind in TOLD:
+        telling.note(
+            services,
+            handling,
+            Template.WAIT_NOTE,
+            occasion=f"waits-r{plan_of(handling).revision}-{_short(verdict.because)}",
+            reason=verdict.because,
+        )
+    return moves.touch(services, handling, reason=verdict.because)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
@@ -157,10 +186,9 @@ def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
     decision, submission = handling.decision, handling.submission
     if decision is None or decision.policy is None or submission is None:
         raise AssertionError("a waiting handling has a gate policy and a submission")
+    handling = _tell_ticket(services, handling, verdict)
     now, policy = services.now(), decision.policy
     since = handling.reminded_at or submission.submitted_at
-    if handling.reason != verdict.because:
-        handling = moves.touch(services, handling, reason=verdict.because)
     if policy.remind is not None and now >= since + policy.remind:
         telling.note_on_change(
             services,

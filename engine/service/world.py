@@ -44,6 +44,8 @@ class Template(StrEnum):
     """Internal: the plan that an agent accepts, with its short code and the four answers."""
     CHANGE_NOTE = "change_note"
     """Internal, on the change: why it was withdrawn or how it ended."""
+    WAIT_NOTE = "wait_note"
+    """Internal: why an approved change does not run yet (on hold, frozen, before its window)."""
     REMINDER_NOTE = "reminder_note"
     """Internal, on the change: it still waits."""
     TELL_MAIL = "tell_mail"
