@@ -20,7 +20,10 @@ LANES: Sequence[Sequence[tuple[str, Sequence[str]]]] = (
         ("contract", (*PYTEST, "tests/contract")),
         ("e2e", (*PYTEST, "tests/e2e")),
     ),
-    (("integration", (*PYTEST, "tests/integration")),),
+    (
+        ("integration", (*PYTEST, "tests/integration")),
+        ("wheel", (sys.executable, "-P", "scripts/test_wheel.py")),
+    ),
 )
 
 

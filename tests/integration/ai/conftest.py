@@ -1,3 +1,4 @@
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from config.tier_map import compile_tier_map
 from connectors.ldap.actions import CATALOGUE
 from engine.ai.local import LocalClassifier
 
-DEFAULT_MAP = Path(__file__).resolve().parents[3] / "config/defaults/tiers.yaml"
+DEFAULT_MAP = Path(str(resources.files("config"))) / "defaults/tiers.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from engine.cli.main import app
 
-DEFAULTS = Path(__file__).resolve().parents[3] / "config" / "defaults"
+DEFAULTS = Path(str(resources.files("config"))) / "defaults"
 CONFIGURATION = """
 store: {{url: "sqlite:///{folder}/t.db"}}
 data: {folder}/data

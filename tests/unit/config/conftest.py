@@ -1,3 +1,4 @@
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -46,4 +47,4 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="session")
 def default_map() -> Path:
-    return Path(__file__).resolve().parents[3] / "config/defaults/tiers.yaml"
+    return Path(str(resources.files("config"))) / "defaults/tiers.yaml"
