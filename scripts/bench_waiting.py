@@ -38,7 +38,7 @@ shows no votes, so a cycle reads 20 waiting changes in turn (`changes: votes:`),
 |---|---|---|---|---|
 {rows}
 
-What grows is our own: `gate.sync` decodes the handlings that wait, about 0.4 ms each, every cycle.
+What grows is our own list of what waits, read from narrow rows in every cycle: about 7 µs each, 0.07 s at 10,000.
 """
 
 
