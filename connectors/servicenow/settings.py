@@ -106,6 +106,21 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     )
 
 
+class ScheduleSettings(BaseModel, extra="forbid", frozen=True):
+    """What of the instance's own calendar counts; what it does not have is switched off here.
+
+    Attributes:
+        blackouts: Nothing runs in a blackout schedule that is about the change or its item.
+        maintenance: What has a maintenance schedule is changed inside of it only.
+        conflicts: What a conflict with another change does: it is told to approvers, or holds the
+            change until the conflict is gone.
+    """
+
+    blackouts: bool = True
+    maintenance: bool = True
+    conflicts: Literal["tell", "hold", "off"] = "tell"
+
+
 class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     """One ServiceNow instance.
 
@@ -127,6 +142,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     auth: AuthSettings
     tickets: tuple[SourceSettings, ...] = ()
     changes: ChangeSettings = ChangeSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     poll: Duration = timedelta(seconds=30)
     unset: Mapping[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
     lag: Duration = timedelta(seconds=3)

@@ -11,7 +11,7 @@ What makes it lose nothing:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
@@ -23,6 +23,7 @@ from engine.errors import InvalidAnswerError, TransientError
 from engine.ports.paging import Cursor
 
 _SHIFTS = 5
+_INSTANTS = ("floor", "begun", "looked_at", "turned_at", "turned_before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +34,30 @@ class Position:
         floor: Nothing created before this is ours; None: no such bound.
         begun: Where the sweep under way began.
         phase: Which of several tables the sweep is in.
+        looked: The last of the waiting records that the slow look has come to.
+        looked_at: When it last looked.
+        turned_at, turned_before: When its present turn, and the one before, began.
     """
 
     floor: datetime | None = None
     begun: datetime | None = None
     phase: str = ""
+    looked: str = ""
+    looked_at: datetime | None = None
+    turned_at: datetime | None = None
+    turned_before: datetime | None = None
 
     def encoded(self) -> str:
         """Return the text that a cursor keeps."""
-        parts = {
-            "floor": self.floor.isoformat() if self.floor else "",
-            "begun": self.begun.isoformat() if self.begun else "",
-            "phase": self.phase,
-        }
+        parts = {"phase": self.phase, "looked": self.looked}
+        for name in _INSTANTS:
+            moment: datetime | None = getattr(self, name)
+            parts[name] = moment.isoformat() if moment else ""
         return urlencode({name: value for name, value in parts.items() if value})
+
+    def between(self) -> "Position":
+        """Return what is kept from one sweep to the next."""
+        return replace(self, begun=None, phase="")
 
 
 def position_of(cursor: Cursor) -> Position:
@@ -57,11 +68,8 @@ def position_of(cursor: Cursor) -> Position:
     """
     parts = dict(parse_qsl(cursor.opaque))
     try:
-        return Position(
-            floor=datetime.fromisoformat(parts["floor"]) if "floor" in parts else None,
-            begun=datetime.fromisoformat(parts["begun"]) if "begun" in parts else None,
-            phase=parts.get("phase", ""),
-        )
+        moments = {name: datetime.fromisoformat(parts[name]) for name in _INSTANTS if name in parts}
+        return Position(phase=parts.get("phase", ""), looked=parts.get("looked", ""), **moments)
     except ValueError:
         raise InvalidAnswerError("a stored cursor holds no continuation of ours") from None
 

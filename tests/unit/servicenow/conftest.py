@@ -54,7 +54,7 @@ class Instance:
     def _defaults(self) -> None:
         own = record(sys_id=OWN, user_name="tiergate", sys_updated_on="2026-11-01 00:00:00")
         self.rows("sys_user", [own])
-        for table in ("sys_audit", "sys_journal_field"):
+        for table in ("sys_audit", "sys_journal_field", "cmn_schedule_blackout", "conflict"):
             self.rows(table, [])
 
     def rows(self, table: str, rows: Sequence[Mapping[str, Any]], total: int | None = None) -> None:
