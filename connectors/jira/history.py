@@ -15,10 +15,11 @@ STATUS = "status"
 class Edit:
     """One item of the changelog.
 
-    `field` is the id on Cloud; Data Center shows only the name. `is_app` marks an app's account
-    (Cloud says so), which is no person.
+    `id` is the entry's own; `field` the field's id on Cloud, Data Center shows only the name.
+    `is_app` marks an app's account (Cloud says so), which is no person.
     """
 
+    id: str = ""
     at: datetime
     by: Account | None
     is_app: bool
@@ -45,6 +46,7 @@ def edits(system: str, histories: Iterable[Payload], *, is_cloud: bool) -> tuple
             name = text_of(item.get("field"))
             found.append(
                 Edit(
+                    id=text_of(entry.get("id")),
                     at=instant(entry.get("created"), "changelog.created"),
                     by=account(system, author, is_cloud=is_cloud),
                     is_app=is_app,

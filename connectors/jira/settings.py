@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from connectors.desk_way import DeskWay
 from connectors.durations import Duration
 from engine.domain.change import ChangeState
+from engine.domain.desk import DeskChannel
 from engine.domain.refs import TicketKind
 from engine.domain.ticket import TicketField, TicketState
 
@@ -212,6 +214,26 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
         return DEFAULT_PLAN_FIELDS[part] if configured is None else (configured,)
 
 
+class JiraDeskWay(DeskWay, extra="forbid", frozen=True):
+    """The native way of a Jira site: those of every system, and a native approval.
+
+    Attributes:
+        status: With `by: approval`, the status that opens the approval (name or id).
+        approvers: Who fills the approvers: the site's own automation, or we once before the status
+            is entered, with the group of the plan's authority.
+    """
+
+    status: str = ""
+    approvers: Approvers = Approvers.AUTHORITY
+    approver_groups_field: str = "Approver groups"
+
+    @model_validator(mode="after")
+    def _approval_has_a_status(self) -> Self:
+        if (self.by is DeskChannel.APPROVAL) is not bool(self.status):
+            raise ValueError("by: approval needs the `status` that opens it; no other way has one")
+        return self
+
+
 class WaitingSettings(BaseModel, extra="forbid", frozen=True):
     """How a ticket shows that it waits for a change: a status, else a label where no way leads."""
 
@@ -253,6 +275,8 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
             issue comes by `jira`, which is safe only where no mail handler makes issues.
         statuses, kinds: Native status and issue type names (or ids) beside the shipped ones.
         ignored: Issue types that are no tickets.
+        desk: How agents answer at the desk gate: by an internal note, the status, a field, or a
+            native approval.
         overlap: How far a sweep reaches back behind the newest record of the one before: the lag
             of the search index.
         page_size: Records on one page.
@@ -292,6 +316,7 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
     security_labels: tuple[str, ...] = ("security",)
     waiting: WaitingSettings = WaitingSettings()
     resolution: str = "Done"
+    desk: JiraDeskWay = JiraDeskWay()
     faults: FaultSettings | None = None
     people: PeopleSettings = PeopleSettings()
     timeout: Duration = timedelta(seconds=30)

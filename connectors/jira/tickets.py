@@ -1,13 +1,13 @@
 """TicketDesk on Jira: service desk requests and plain issues, Cloud and Data Center."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from connectors.jira.client import JiraClient
 from connectors.jira.desk_check import check_desk
+from connectors.jira.desk_gate import DeskGate
 from connectors.jira.faults import FaultDesk
-from connectors.jira.groups import group_members
+from connectors.jira.groups import group_members, memberships
 from connectors.jira.history import field_edits
 from connectors.jira.links import Links
 from connectors.jira.moves import Moves
@@ -25,7 +25,8 @@ from connectors.jira.site import Site, native_value
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import quoted, text_of
 from connectors.jira.waiting import Waiting
-from engine.domain.change import FieldEdit
+from engine.domain.change import ClaimResult, FieldEdit, Membership
+from engine.domain.desk import DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.ticket import Ticket, TicketField, TicketState
@@ -38,14 +39,8 @@ from engine.errors import (
     UnmappedValueError,
 )
 from engine.ports.clock import Clock
-from engine.ports.desk import DeskAnswer
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
-
-_ANSWER = re.compile(
-    r"^\s*tiergate:\s*(accept|wrong action|wrong person|do it myself)\b[ \t]*([0-9a-f]{8})?",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 class JiraTicketDesk:
@@ -72,6 +67,7 @@ class JiraTicketDesk:
             settings=settings.waiting,
             link_type=settings.changes.link_type if settings.changes else "Relates",
         )
+        self._desk = DeskGate(client, site, self._records, self._notes, self._moves, settings.desk)
         self._faults = FaultDesk(client, site, self._notes, self._moves, self._records, settings)
         self._poller = Poller(client, overlap=settings.overlap, page_size=settings.page_size)
         self._sources = {source_name(source): source for source in settings.tickets}
@@ -250,24 +246,26 @@ class JiraTicketDesk:
 
     # --- the desk gate
 
-    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
-        """Ask the desk on the ticket by an internal note; agents answer by a note of their own."""
-        answer = f"Answer by an internal note: tiergate: accept {plan.code}"
-        whole = text if plan.code in text else f"{text}\n{answer}"
-        self._notes.add(ref.id, whole, marker=marker, is_public=False)
+    @property
+    def desk_channel(self) -> DeskChannel:
+        """By what agents answer here, as configured."""
+        return self._settings.desk.by
 
-    def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return agents' answers since then, oldest first, from their internal notes."""
-        return tuple(
-            DeskAnswer(
-                by=one.written_by,
-                answer=said[1].lower().replace(" ", "_"),
-                code=(said[2] or "").lower(),
-                at=one.at,
-            )
-            for one, said in self._notes.spoken(ref.id, _ANSWER)
-            if one.written_by is not None and one.at >= since
-        )
+    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
+        """Ask by an internal note that ends with how to answer; open the approval if that is it."""
+        self._desk.ask(ref, plan, text, marker=marker)
+
+    def desk_snapshot(self, ref: TicketRef, *, marker: str, since: datetime) -> DeskSnapshot:
+        """Return the request and every answer since then; see `connectors.jira.desk_gate`."""
+        return self._desk.snapshot(ref, marker=marker, since=since)
+
+    def desk_members(self, group_id: str) -> tuple[Membership, ...] | None:
+        """Return the group's members, who have no date of joining; None when unreadable."""
+        return memberships(self._client, group_id)
+
+    def claim(self, ref: TicketRef, *, answer: str, plan_digest: str, owner: str) -> ClaimResult:
+        """Claim one acceptance by an entity property: 201 wins, 200 loses."""
+        return self._desk.claim(ref, answer=answer, plan_digest=plan_digest, owner=owner)
 
     # --- ourselves
 

@@ -6,6 +6,8 @@ behind it.
 """
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from connectors.servicenow.answers import text
 from connectors.servicenow.client import ServiceNowClient
@@ -19,7 +21,7 @@ from engine.errors import (
     TransientError,
 )
 
-_FIELDS = ("sys_id", "change_request", "correlation_id", "correlation_display")
+_FIELDS = ("sys_id", "correlation_id", "correlation_display")
 
 
 class Claims:
@@ -35,47 +37,74 @@ class Claims:
             TransientError: Nothing can be said yet; call again.
             InvalidAnswerError: The instance did not keep the sys_id that we chose.
         """
-        task_id = claim_id(ref.id, plan_digest)
-        mark = _owner_mark(owner)
-        earlier = self._whose(ref, task_id, mark)
-        if earlier is not None:
-            return earlier
         values = {
-            "sys_id": task_id,
-            "change_request": ref.id,
             "change_task_type": "implementation",
             "short_description": f"Implement plan {plan_digest.removeprefix('sha256:')[:8]}",
             "description": f"Claimed for plan {plan_digest}; carried out once, by Tiergate.",
-            "correlation_id": mark,
-            "correlation_display": "Tiergate claim",
         }
-        try:
-            record = self._client.create("change_task", values, fields=_FIELDS)
-        except (OutcomeUnknownError, PermanentError):
-            # Lost answer or taken id: the record with our id says whose it is.
-            found = self._whose(ref, task_id, mark)
-            if found is None:
-                raise
-            return found
-        if text(record, "sys_id") != task_id:
-            raise InvalidAnswerError(
-                f"{ref}: the instance does not keep a chosen sys_id, so a claim proves nothing"
-            )
-        # Read back on its own: what stands there now is what a second daemon would see.
-        found = self._whose(ref, task_id, mark)
-        if found is None:
-            raise TransientError(f"{ref}: the claim cannot be read back yet")
-        return ClaimResult.WON if found is ClaimResult.OURS else found
+        place = Place(table="change_task", parent="change_request", parent_id=ref.id)
+        once = claim_id(ref.id, plan_digest)
+        return claim_record(self._client, place, once, values, owner=owner)
 
-    def _whose(self, ref: ChangeRef, task_id: str, mark: str) -> ClaimResult | None:
-        try:
-            record = self._client.read("change_task", task_id, fields=_FIELDS)
-        except RecordNotFoundError:
-            return None
-        is_ours = text(record, "correlation_id") == mark and (
-            text(record, "change_request") == ref.id
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """In which table a claim is made, and which field of it names the record it belongs to."""
+
+    table: str
+    parent: str
+    parent_id: str
+
+
+def claim_record(
+    client: ServiceNowClient, place: Place, claim: str, values: Mapping[str, str], *, owner: str
+) -> ClaimResult:
+    """Create the record whose sys_id is `claim`, or say whose it is.
+
+    Raises:
+        TransientError: Nothing can be said yet; call again.
+        InvalidAnswerError: The instance did not keep the sys_id that we chose.
+    """
+    mark = _owner_mark(owner)
+    earlier = _whose(client, place, claim, mark)
+    if earlier is not None:
+        return earlier
+    whole = {
+        **values,
+        "sys_id": claim,
+        place.parent: place.parent_id,
+        "correlation_id": mark,
+        "correlation_display": "Tiergate claim",
+    }
+    try:
+        record = client.create(place.table, whole, fields=(*_FIELDS, place.parent))
+    except (OutcomeUnknownError, PermanentError):
+        # Lost answer or taken id: the record with our id says whose it is.
+        found = _whose(client, place, claim, mark)
+        if found is None:
+            raise
+        return found
+    if text(record, "sys_id") != claim:
+        raise InvalidAnswerError(
+            f"{client.name} {place.table}: the instance does not keep a chosen sys_id, so a claim"
+            " proves nothing"
         )
-        return ClaimResult.OURS if is_ours else ClaimResult.LOST
+    # Read back on its own: what stands there now is what a second daemon would see.
+    found = _whose(client, place, claim, mark)
+    if found is None:
+        raise TransientError(f"{client.name} {place.table}: the claim cannot be read back yet")
+    return ClaimResult.WON if found is ClaimResult.OURS else found
+
+
+def _whose(client: ServiceNowClient, place: Place, claim: str, mark: str) -> ClaimResult | None:
+    try:
+        record = client.read(place.table, claim, fields=(*_FIELDS, place.parent))
+    except RecordNotFoundError:
+        return None
+    is_ours = text(record, "correlation_id") == mark and (
+        text(record, place.parent) == place.parent_id
+    )
+    return ClaimResult.OURS if is_ours else ClaimResult.LOST
 
 
 def claim_id(change_id: str, plan_digest: str) -> str:

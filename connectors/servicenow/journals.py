@@ -23,8 +23,9 @@ _MARKUP = re.compile(r"\[(/?code)\]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One line that a person addressed to us in a work note."""
+    """One line that a person addressed to us in a work note; `id` is the entry's own."""
 
+    id: str
     record_id: str
     by: str
     word: str
@@ -83,12 +84,44 @@ class Journals:
             key in text(row, "value") and text(row, "sys_created_by") == own for row in rows.records
         )
 
+    def entry(self, sys_id: str, element: str, marker: str) -> tuple[str, datetime] | None:
+        """Return our own entry with this marker as it reads now, and when it was written.
+
+        Raises:
+            MissingRightError: Entries are hidden from us.
+        """
+        key = token(marker)
+        rows, hidden = self._client.all_rows(
+            "sys_journal_field",
+            q.both(
+                q.equals("element_id", sys_id),
+                q.equals("element", element),
+                q.contains("value", key),
+            ),
+            fields=_FIELDS,
+        )
+        if hidden:
+            raise MissingRightError(
+                f"{self._client.name}: {hidden} journal entries are hidden (sys_journal_field)"
+            )
+        own = self._client.account().name
+        found = [
+            (text(row, "value"), required_instant(row, "sys_created_on"))
+            for row in rows
+            if key in text(row, "value") and text(row, "sys_created_by") == own
+        ]
+        return min(found, key=lambda one: one[1], default=None)
+
     def commands(self, record_ids: Iterable[str]) -> tuple[Command, ...]:
         """Return what people told us in internal notes on these records, oldest first.
 
         Our own notes quote such lines and do not count; comments, which requesters write, neither.
         """
-        rows, _ = self._client.rows_of(
+        return self.told(record_ids)[0]
+
+    def told(self, record_ids: Iterable[str]) -> tuple[tuple[Command, ...], int]:
+        """Return the same, and how many entries are hidden from us."""
+        rows, hidden = self._client.rows_of(
             "sys_journal_field",
             "element_id",
             record_ids,
@@ -102,7 +135,7 @@ class Journals:
             if text(row, "sys_created_by") != own and text(row, "element") == "work_notes"
             for command in _commands_in(row)
         ]
-        return tuple(sorted(found, key=lambda command: command.at))
+        return tuple(sorted(found, key=lambda command: command.at)), hidden
 
     def held(self, owners: Mapping[str, str]) -> frozenset[str]:
         """Return which tickets a person told us to leave alone.
@@ -120,6 +153,7 @@ class Journals:
 def _commands_in(row: Record) -> tuple[Command, ...]:
     return tuple(
         Command(
+            id=text(row, "sys_id"),
             record_id=text(row, "element_id"),
             by=text(row, "sys_created_by"),
             word=word,

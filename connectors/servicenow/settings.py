@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from connectors.desk_way import DeskWay
 from connectors.durations import Duration
+from connectors.servicenow.mapping import TICKET_STATES
 from connectors.servicenow.query import require_base_filter
 from engine.domain.change import ChangeState, CloseCode
 from engine.domain.decision import ChangeKind
+from engine.domain.desk import DeskChannel
 from engine.domain.ticket import TicketState
 
 FIRST_START = "first start"
@@ -96,6 +99,9 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
         models: Change model sys_id per kind; empty where the instance runs on types alone.
         states: Further native state values, on top of the documented ones.
         close_codes: Native close codes.
+        adopt: Whether a change that a person opened and that the ticket names (an incident's `rfc`,
+            the parent of a requested item's change) is adopted while it is New and unasked,
+            instead of opening one.
     """
 
     assignment_group: str = ""
@@ -104,6 +110,7 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     close_codes: Mapping[CloseCode, str] = Field(
         default_factory=lambda: {code: str(code) for code in CloseCode}
     )
+    adopt: bool = False
 
 
 class ScheduleSettings(BaseModel, extra="forbid", frozen=True):
@@ -129,6 +136,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
         lag: How far behind the server's now a sweep ends, so that late commits are inside the next.
         overlap: How far a sweep reaches back behind the end of the one before.
         attempts, patience: Where the retry of one call ends: tries, and time over all of them.
+        desk: How agents answer at the desk gate: by a work note, the state, or a field.
         hold_reason: The choice value of "Awaiting Change".
         states: Further native state values per table, on top of the documented ones.
         faults_group: Queue (sys_id or name) of the incident for faults of the daemon itself.
@@ -152,6 +160,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     attempts: Annotated[int, Field(ge=1, le=10)] = 4
     patience: Duration = timedelta(seconds=60)
     resolve: ResolveSettings = ResolveSettings()
+    desk: DeskWay = DeskWay()
     hold_reason: str = "5"
     states: Mapping[Literal["incident", "sc_req_item"], Mapping[str, TicketState]] = Field(
         default_factory=dict[Literal["incident", "sc_req_item"], Mapping[str, TicketState]]
@@ -172,6 +181,22 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
         if parts.scheme == "http" and not _is_loopback(parts.hostname):
             raise ValueError("url must use https (http is for loopback only)")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _desk_way_exists(self) -> Self:
+        if self.desk.by is DeskChannel.APPROVAL:
+            raise ValueError("desk: by approval is a way of Jira; here it is note, state or field")
+        if self.desk.by is DeskChannel.STATE:
+            for source in self.tickets:
+                table = source.table
+                known = {**TICKET_STATES[table], **self.states.get(table, {})}
+                found = known.get(self.desk.accept)
+                if found is None or not found.is_open or found is TicketState.ON_HOLD:
+                    raise ValueError(
+                        f"desk: accept {self.desk.accept!r} is no state in which a ticket of"
+                        f" {table} is being worked on"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _sources_differ(self) -> Self:

@@ -12,10 +12,10 @@ from connectors.servicenow.answers import Record, text
 from connectors.servicenow.check import DeskCheck
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.desk import DeskWrites
+from connectors.servicenow.desk_gate import DeskGate
 from connectors.servicenow.faults import FaultIncident
 from connectors.servicenow.journals import Journals
 from connectors.servicenow.mapping import (
-    ANSWERS,
     TABLES,
     TASK_FIELDS,
     TICKET_FIELDS,
@@ -23,7 +23,7 @@ from connectors.servicenow.mapping import (
     required_instant,
 )
 from connectors.servicenow.settings import ServiceNowSettings, SourceSettings
-from connectors.servicenow.surroundings import ENGINE, Around
+from connectors.servicenow.surroundings import Around
 from connectors.servicenow.sweep import (
     Position,
     SweepPage,
@@ -32,7 +32,8 @@ from connectors.servicenow.sweep import (
     position_of,
     read_page,
 )
-from engine.domain.change import FieldEdit
+from engine.domain.change import ClaimResult, FieldEdit, Membership
+from engine.domain.desk import DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.ticket import Ticket, TicketField, TicketState
@@ -43,7 +44,6 @@ from engine.errors import (
     UnmappedValueError,
 )
 from engine.ports.clock import Clock
-from engine.ports.desk import DeskAnswer
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
 
@@ -69,6 +69,7 @@ class ServiceNowTickets:
             security_categories=settings.security_categories,
         )
         self._writes = DeskWrites(client, settings, self._mapping, self._accounts, self._around)
+        self._desk = DeskGate(client, settings.desk, self._accounts, self._journals, self._around)
         self._fault = FaultIncident(client, settings, self._accounts, self._journals)
         self._check = DeskCheck(client, settings, clock)
         self._sources = {source.label: source for source in settings.tickets}
@@ -233,33 +234,26 @@ class ServiceNowTickets:
         self._writes.resolve(ref, text)
 
     # --- the desk
-    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
-        """Ask for an internal note `tiergate: accept CODE`; the text explains the plan."""
-        ask = (
-            f"{text.rstrip()}\n\n"
-            f"To let this run, write the internal note\ntiergate: accept {plan.code}\n"
-            "Otherwise: tiergate: wrong action · tiergate: wrong person · tiergate: do it myself"
-        )
-        self.add_work_note(ref, ask, marker=marker)
+    @property
+    def desk_channel(self) -> DeskChannel:
+        """By what agents answer here, as configured."""
+        return self._settings.desk.by
 
-    def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return the answers in internal notes on the ticket and its catalog tasks."""
-        ids = [ref.id]
-        if TABLES[ref.kind] == "sc_req_item":
-            ids += [text(task, "sys_id") for task in self._around.tasks(ids)]
-        said = [
-            command
-            for command in self._journals.commands(ids)
-            if command.word in ANSWERS and command.at >= since
-        ]
-        users = self._accounts.by_user_name(command.by for command in said)
-        return tuple(
-            DeskAnswer(
-                by=users[command.by], answer=ANSWERS[command.word], code=command.code, at=command.at
-            )
-            for command in said
-            if command.by in users and command.by != ENGINE
-        )
+    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
+        """Ask by a work note that ends with how to answer."""
+        self._desk.ask(ref, plan, text, marker=marker)
+
+    def desk_snapshot(self, ref: TicketRef, *, marker: str, since: datetime) -> DeskSnapshot:
+        """Return the request and every answer since then; see `connectors.servicenow.desk_gate`."""
+        return self._desk.snapshot(ref, marker=marker, since=since)
+
+    def desk_members(self, group_id: str) -> tuple[Membership, ...] | None:
+        """Return a group's members with the date of each row; None when they cannot be read."""
+        return self._accounts.members(group_id)
+
+    def claim(self, ref: TicketRef, *, answer: str, plan_digest: str, owner: str) -> ClaimResult:
+        """Claim one acceptance by a closed task of the ticket with a derived sys_id."""
+        return self._desk.claim(ref, answer=answer, plan_digest=plan_digest, owner=owner)
 
     # --- people and ourselves
     def account(self) -> Account:

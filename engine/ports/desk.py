@@ -1,31 +1,16 @@
 """TicketDesk: the tickets of one ITSM system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from engine.domain.change import FieldEdit
+from engine.domain.change import ClaimResult, FieldEdit, Membership
+from engine.domain.desk import DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.ticket import Ticket, TicketField, TicketState
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskAnswer:
-    """An agent's native answer to a plan at the desk gate, newest last.
-
-    `answer` is one of accept, wrong_action, wrong_person, do_it_myself; `code` the plan's short
-    code as
-    the agent wrote it ("" where the site's way of accepting carries none).
-    """
-
-    by: Account
-    answer: str
-    code: str
-    at: datetime
 
 
 class TicketDesk(Protocol):
@@ -116,17 +101,45 @@ class TicketDesk(Protocol):
         """
         ...
 
-    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
-        """Ask the desk natively to accept `plan` on the ticket (internal note.
+    @property
+    def desk_channel(self) -> DeskChannel:
+        """By what agents answer at the desk gate here."""
+        ...
 
-        State or JSM approval).
+    def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
+        """Ask the desk natively, once, to accept `plan`: an internal note that says how to answer.
+
+        Where the configured way is a native approval, it is opened as well, for the group of the
+        plan's authority; nobody is added to it afterwards.
+
+        Raises:
+            PreconditionError: The native approval cannot be opened on this ticket.
         """
         ...
 
-    def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return agents' answers since then.
+    def desk_snapshot(self, ref: TicketRef, *, marker: str, since: datetime) -> DeskSnapshot:
+        """Return the request with this marker and every answer since then, read afresh.
 
-        Read from native records whose authors cannot be forged.
+        Answers come from native records whose authors cannot be forged: internal notes, the field
+        history, approval objects. Without a way to read who gave them there are none.
+
+        Raises:
+            RecordNotFoundError: The ticket is gone, or hidden from us.
+        """
+        ...
+
+    def desk_members(self, group_id: str) -> tuple[Membership, ...] | None:
+        """Return the group's members by the group's own id, read afresh; None when unreadable."""
+        ...
+
+    def claim(self, ref: TicketRef, *, answer: str, plan_digest: str, owner: str) -> ClaimResult:
+        """Claim one native answer in the system of record: exactly one store in the world wins.
+
+        OURS: an earlier claim by the same `owner`, found again. LOST: somebody else's.
+
+        Raises:
+            TransientError: Nothing can be said yet; call again.
+            InvalidAnswerError: The system does not keep the record that makes a claim unique.
         """
         ...
 

@@ -1,120 +1,232 @@
 """The desk gate: an agent accepts the plan natively on the ticket, or says what is wrong."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from engine.domain.change import Verdict, VerdictKind
+from engine.domain.change import ClaimResult, Verdict, VerdictKind
 from engine.domain.handling import Handling, Outcome, Submission
-from engine.domain.plan import Plan
-from engine.domain.refs import Account
+from engine.domain.plan import Plan, PlanText
+from engine.domain.refs import Account, Person
 from engine.domain.stage import Stage
-from engine.errors import PersonUnknownError, UnmappedValueError
-from engine.ports.desk import DeskAnswer
-from engine.service import moves, takeover, telling
+from engine.errors import DoesNotFitError, MissingRightError, PersonUnknownError, TransientError
+from engine.service import decide, moves, takeover, telling
+from engine.service.desk_verdict import DeskFacts, DeskVerdict, Refusal, desk_verdict
+from engine.service.verdict_rules import Identity
 from engine.service.withdraw import leave
 from engine.service.world import Occasion, Services, Template
 
-ANSWERS: Mapping[str, VerdictKind] = MappingProxyType(
-    {
-        "accept": VerdictKind.APPROVED,
-        "wrong_action": VerdictKind.REJECTED,
-        "wrong_person": VerdictKind.REJECTED,
-        "do_it_myself": VerdictKind.REJECTED,
-    }
-)
-"""What each native answer means; everything but accept is kept as feedback."""
+CLAIMED = "desk_claimed"
+"""The audit row that names the native answer which this plan's effect uses up."""
+REFUSED = "desk_refused"
+"""The audit row of an answer that does not count, with its reason."""
 
 
 def ask(services: Services, handling: Handling) -> Handling | None:
-    """DRAFTED: ask the desk natively, once; then the handling waits as a row."""
-    plan, text = handling.plan, handling.text
-    if plan is None or text is None:
-        raise AssertionError("a drafted handling has plan and text")
+    """DRAFTED: ask the desk natively, once; then the handling waits as a row.
+
+    What counts as asked is what was read back; the members of the group are kept with it.
+
+    Raises:
+        MissingRightError: The members of the group cannot be read.
+        TransientError: The request cannot be read back yet.
+    """
+    plan = _plan(handling)
+    text = handling.text
+    if text is None:
+        raise AssertionError("a drafted handling has a text")
     seen = takeover.look(services, handling)
     if isinstance(seen, Outcome):
         return leave(services, handling, seen)
+    desk = services.desk(handling.ticket)
+    members = desk.desk_members(plan.authority_group)
+    if members is None:
+        raise MissingRightError(
+            f"the members of {plan.authority} in {handling.ticket.system} are unreadable"
+        )
     facts = telling.facts(services, handling)
     request = services.renderer.render(Template.DESK_REQUEST, {**facts, "text": text.fields()})
-    services.desk(handling.ticket).ask_desk(
-        handling.ticket,
-        plan,
-        request,
-        marker=telling.marker(handling, f"desk-r{plan.revision}"),
-    )
+    if plan.digest not in request:
+        raise DoesNotFitError("the desk's template leaves out the plan's digest")
+    marker = _marker(handling, plan)
+    desk.ask_desk(handling.ticket, plan, request, marker=marker)
+    asked = desk.desk_snapshot(handling.ticket, marker=marker, since=seen.updated_at)
+    if asked.request is None or asked.requested_at is None:
+        raise TransientError(f"{handling.ticket}: the request cannot be read back yet")
     telling.comment(services, handling, Occasion.WAITING)
-    # The ticket's own clock, from before we asked: an answer is never older than this.
-    submission = Submission(text=text, submitted_at=seen.updated_at, version=seen.version)
+    moves.record(
+        services,
+        handling,
+        "submitted",
+        body={"plan_digest": plan.digest, "members": [one.account.id for one in members]},
+    )
     return moves.move(
         services,
         handling,
         Stage.AWAITING,
         why=f"asked the desk to accept plan {plan.code}",
         evidence={"plan_digest": plan.digest, "group": plan.authority_group},
-        submission=submission,
+        submission=Submission(
+            text=_as_text(asked.request), submitted_at=asked.requested_at, version=seen.version
+        ),
     )
 
 
+def _as_text(request: str) -> PlanText:
+    """Return the one text that the desk reads, in the form of a submission."""
+    return PlanText(
+        short_description="",
+        description=request,
+        justification="",
+        risk_and_impact="",
+        implementation="",
+        test="",
+        backout="",
+    )
+
+
+def _marker(handling: Handling, plan: Plan) -> str:
+    return telling.marker(handling, f"desk-r{plan.revision}")
+
+
 def judge(services: Services, handling: Handling) -> Verdict:
-    """Return the desk's verdict: the newest answer that counts, else pending or expired.
+    """Return the desk's verdict over a fresh snapshot; see `engine.service.desk_verdict`.
 
-    An answer counts from a member of the group, read afresh, who is neither the requester nor the
-    subject nor ourselves, and only with this plan's code where the site's way carries one.
+    What does not count is told on the ticket and in the audit, once, while nothing was fired.
     """
-    plan = handling.plan
-    if plan is None:
-        raise AssertionError("a submitted handling has a plan")
-    is_expired = services.now() >= plan.expires_at
-    counted = counting(services, handling)
-    if counted:
-        return _verdict(counted[-1], expired=is_expired)
-    if is_expired:
-        return Verdict(kind=VerdictKind.EXPIRED, because="no agent answered in time")
-    return Verdict(kind=VerdictKind.PENDING, because="no agent has answered yet")
+    found = _judged(services, handling, claimed=_claimed(services, handling))
+    if handling.stage in takeover.SUBMITTED:
+        for refusal in found.refused:
+            _tell_refused(services, handling, refusal)
+    return found.verdict
 
 
-def counting(services: Services, handling: Handling) -> list[DeskAnswer]:
-    """Return the answers that count, newest last."""
-    plan = handling.plan
-    if plan is None or handling.submission is None:
-        raise AssertionError("a submitted handling has a plan")
+def _judged(services: Services, handling: Handling, *, claimed: str | None) -> DeskVerdict:
+    plan = _plan(handling)
+    if handling.submission is None:
+        raise AssertionError("the desk is judged after it was asked")
     desk = services.desk(handling.ticket)
-    members = {account.identity for account in desk.members(plan.authority_group)}
-    answers = desk.desk_answers(handling.ticket, since=handling.submission.submitted_at)
-    return [
-        found
-        for found in answers
-        if found.by.identity in members
-        and found.by.identity != desk.account().identity
-        and found.code in {"", plan.code}
-        and not _is_party(services, plan, found.by)
-    ]
+    snapshot = desk.desk_snapshot(
+        handling.ticket, marker=_marker(handling, plan), since=handling.submission.submitted_at
+    )
+    accounts = [snapshot.daemon, *(said.by for said in snapshot.answers or ())]
+    submitted = moves.find_recorded(services, handling, "submitted", plan_digest=plan.digest)
+    then = submitted.get("members") if submitted else None
+    policy = decide.again(services, handling).policy
+    return desk_verdict(
+        DeskFacts(
+            snapshot=snapshot,
+            plan=plan,
+            submission=handling.submission,
+            members=desk.desk_members(plan.authority_group),
+            members_then=frozenset(
+                str(one) for one in (then if isinstance(then, list | tuple) else ())
+            ),
+            persons=_persons(services, accounts),
+            freezes=policy.freezes if policy else (),
+            claimed=claimed,
+            own_now=services.now(),
+        )
+    )
+
+
+def _persons(services: Services, accounts: list[Account | None]) -> dict[Identity, Person | None]:
+    found: dict[Identity, Person | None] = {}
+    for account in accounts:
+        if account is None or account.identity in found:
+            continue
+        try:
+            found[account.identity] = services.people.person(account)
+        except PersonUnknownError:
+            found[account.identity] = None
+    return found
+
+
+def _claimed(services: Services, handling: Handling) -> str | None:
+    """Return the answer claimed for this plan's intent ("" for none); None before the intent."""
+    if handling.stage in {Stage.DRAFTED, *takeover.SUBMITTED}:
+        return None
+    row = moves.find_recorded(services, handling, CLAIMED, plan_digest=_plan(handling).digest)
+    return "" if row is None else str(row.get("answer", ""))
+
+
+def is_claimed(services: Services, handling: Handling, claims: Sequence[tuple[str, str]]) -> bool:
+    """Claim the acceptance in the ticket's system; whether nobody else has it.
+
+    The answer is the thing that is used once: a second daemon that waits for the same acceptance
+    with another store, or a restored backup, finds it claimed. It is kept before the claim, so that
+    the verdict that follows rests upon this answer and no other; without an acceptance nothing is
+    claimed, and that verdict says why.
+
+    Args:
+        services: The ports.
+        handling: At the desk gate, with its intent stored.
+        claims: What the intent must hold, each as plan digest (with what tells a resumed intent
+            from the first) and the name that it claims in.
+    """
+    plan = _plan(handling)
+    found = _judged(services, handling, claimed=None)
+    if found.verdict.kind is not VerdictKind.APPROVED or found.basis is None:
+        return True
+    answer = found.basis.id
+    if _claimed(services, handling) != answer:
+        body = {"answer": answer, "plan_digest": plan.digest}
+        moves.record(services, handling, CLAIMED, body=body)
+    desk = services.desk(handling.ticket)
+    return all(
+        desk.claim(
+            handling.ticket,
+            answer=f"{answer}{what.removeprefix(plan.digest)}",
+            plan_digest=plan.digest,
+            owner=name,
+        )
+        is not ClaimResult.LOST
+        for what, name in claims
+    )
 
 
 def keep_feedback(services: Services, handling: Handling) -> None:
     """Keep an agent's no as structured feedback, once; the classifier learns from it."""
-    for found in counting(services, handling)[-1:]:
-        body = {"answer": found.answer, "by": found.by.id, "at": found.at.isoformat()}
-        if not moves.has_recorded(services, handling, "feedback", **body):
-            moves.record(services, handling, "feedback", body=body, actor=found.by.id)
+    found = _judged(services, handling, claimed=None)
+    said = found.basis
+    if found.verdict.kind is not VerdictKind.REJECTED or said is None or said.by is None:
+        return
+    plan = _plan(handling)
+    body = {
+        "answer": said.answer,
+        "by": said.by.id,
+        "at": said.at.isoformat(),
+        "channel": str(said.channel),
+        "action": plan.bound.action,
+        "plan_digest": plan.digest,
+    }
+    if not moves.has_recorded(services, handling, "feedback", **body):
+        moves.record(services, handling, "feedback", body=body, actor=said.by.id)
 
 
-def _verdict(found: DeskAnswer, *, expired: bool) -> Verdict:
-    kind = ANSWERS.get(found.answer)
-    if kind is None:
-        raise UnmappedValueError("desk answer", found.answer)
-    if kind is VerdictKind.APPROVED:
-        if expired:
-            return Verdict(kind=VerdictKind.EXPIRED, because="accepted, but not run in time")
-        because = f"accepted by {found.by.name}"
-        return Verdict(kind=kind, because=because, approvers=(found.by,))
-    because = f"{found.by.name} answered {found.answer.replace('_', ' ')}"
-    return Verdict(kind=kind, because=because, approvers=(found.by,))
+def _tell_refused(services: Services, handling: Handling, refusal: Refusal) -> None:
+    """Say on the ticket, and keep, why an answer does not count; once for each."""
+    said = refusal.answer
+    key = {"answer_id": said.id, "reason": str(refusal.reason)}
+    if moves.has_recorded(services, handling, REFUSED, **key):
+        return
+    if telling.may_write(handling):
+        services.desk(handling.ticket).add_work_note(
+            handling.ticket,
+            services.renderer.render(
+                Template.DESK_REFUSED, telling.facts(services, handling, reason=refusal.because)
+            ),
+            marker=telling.marker(handling, f"desk-refused-{said.id}"),
+        )
+    body = {
+        **key,
+        "because": refusal.because,
+        "by": said.by.id if said.by is not None else "",
+        "answer": said.answer,
+        "at": said.at.isoformat(),
+    }
+    moves.record(services, handling, REFUSED, body=body)
 
 
-def _is_party(services: Services, plan: Plan, account: Account) -> bool:
-    """Whether the account belongs to the requester, the subject, or to nobody we know."""
-    try:
-        person = services.people.person(account)
-    except PersonUnknownError:
-        return True
-    return person.key in {plan.requester_key, plan.subject_key}
+def _plan(handling: Handling) -> Plan:
+    if handling.plan is None:
+        raise AssertionError("the desk gate has a plan")
+    return handling.plan

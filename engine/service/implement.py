@@ -24,7 +24,7 @@ from engine.errors import (
     RecordNotFoundError,
     TransientError,
 )
-from engine.service import decide, deliver, facts, moves, pauses
+from engine.service import decide, deliver, desk_gate, facts, moves, pauses
 from engine.service.effects import (
     FIRING,
     NOT_OURS,
@@ -153,9 +153,10 @@ def fire(services: Services, handling: Handling, effect: Effect) -> Handling | N
         LeaseLostError: Time or another worker took the lease; nothing was fired.
         TransientError: Nothing was fired; the intent goes on when its lease has passed.
     """
-    if handling.gate is Gate.CHANGE and not _is_claimed(services, handling, effect):
+    if not _is_claimed(services, handling, effect):
         lost = replace(effect, evidence={**effect.evidence, NOT_OURS: "yes"})
-        because = "another daemon claimed this change: nothing was done here"
+        what = "change" if handling.gate is Gate.CHANGE else "acceptance"
+        because = f"another daemon claimed this {what}: nothing was done here"
         return _refused(services, handling, lost, because)
     found = _second_look(services, handling, effect) if handling.gate.needs_approval else None
     if isinstance(found, Handling):
@@ -181,12 +182,20 @@ def _second_look(services: Services, handling: Handling, effect: Effect) -> Judg
 
 
 def _is_claimed(services: Services, handling: Handling, effect: Effect) -> bool:
-    change = change_of(handling)
-    control = services.change_control(change.system)
-    return all(
-        control.claim(change, plan_digest=what, owner=name) is not ClaimResult.LOST
-        for what, name in claims_of(effect, plan_of(handling).digest)
-    )
+    """Whether the approval is ours in the system of record; where none is needed there is none."""
+    claims = claims_of(effect, plan_of(handling).digest)
+    match handling.gate:
+        case Gate.CHANGE:
+            change = change_of(handling)
+            control = services.change_control(change.system)
+            return all(
+                control.claim(change, plan_digest=what, owner=name) is not ClaimResult.LOST
+                for what, name in claims
+            )
+        case Gate.DESK:
+            return desk_gate.is_claimed(services, handling, claims)
+        case Gate.NONE | Gate.PERSON | Gate.UNDECIDED:
+            return True
 
 
 def _not_any_more(

@@ -1,7 +1,8 @@
 """The person wins: what a ticket's own record says against our going on."""
 
+from engine.domain.desk import DeskChannel
 from engine.domain.handling import Handling, Outcome
-from engine.domain.stage import Stage
+from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import NativeApproval, Ticket, TicketState
 from engine.errors import PersonUnknownError, RecordNotFoundError
 from engine.service.world import Services
@@ -24,18 +25,29 @@ def look(services: Services, handling: Handling) -> Ticket | Outcome:
         ticket = desk.read(handling.ticket)
     except RecordNotFoundError:
         return Outcome(end=Stage.CANCELLED, because="the ticket is gone or hidden from us")
-    return _ended(handling, ticket) or _taken(services, handling, ticket) or ticket
+    return _ended(services, handling, ticket) or _taken(services, handling, ticket) or ticket
 
 
-def _ended(handling: Handling, ticket: Ticket) -> Outcome | None:
+def _ended(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
     if ticket.is_held:
         return Outcome(end=Stage.TAKEN_OVER, because="a person told us to stop on this ticket")
-    if ticket.native_approval is NativeApproval.REJECTED:
+    is_rejected = ticket.native_approval is NativeApproval.REJECTED
+    if is_rejected and not _is_desk_answer(services, handling):
         return Outcome(end=Stage.CANCELLED, because="the ticket's own approval was rejected")
     if not ticket.state.is_open and not is_undo(handling):
         word = "cancelled" if ticket.state is TicketState.CANCELLED else "closed"
         return Outcome(end=Stage.CANCELLED, because=f"a person {word} the ticket")
     return None
+
+
+def _is_desk_answer(services: Services, handling: Handling) -> bool:
+    """Whether the ticket's native approval is the one that we opened for the desk gate.
+
+    Its verdict then says what a no leads to, as with every other way of answering.
+    """
+    at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
+    is_asked = handling.gate is Gate.DESK and at in SUBMITTED
+    return is_asked and services.desk(handling.ticket).desk_channel is DeskChannel.APPROVAL
 
 
 def _taken(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:

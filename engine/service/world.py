@@ -42,6 +42,8 @@ class Template(StrEnum):
     """Internal: why nothing moves until a person looks."""
     DESK_REQUEST = "desk_request"
     """Internal: the plan that an agent accepts, with its short code and the four answers."""
+    DESK_REFUSED = "desk_refused"
+    """Internal: why an answer at the desk gate does not count (`reason`)."""
     CHANGE_NOTE = "change_note"
     """Internal, on the change: why it was withdrawn or how it ended."""
     WAIT_NOTE = "wait_note"

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from engine.domain.change import FieldEdit
+from engine.domain.change import ClaimResult, FieldEdit, Membership
+from engine.domain.desk import DeskAnswer, DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
 from engine.domain.ticket import NativeApproval, Ticket, TicketField, TicketState
 from engine.errors import RecordNotFoundError, UnmappedValueError
 from engine.ports.clock import Clock
-from engine.ports.desk import DeskAnswer
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
 
@@ -31,6 +31,7 @@ class Written:
     text: str
     marker: str
     by: str
+    at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class TicketRecord:
     held_for: ChangeRef | None = None
     resolution: str = ""
     is_hidden: bool = False
+    is_history_hidden: bool = False
+    claims: dict[str, str] = field(default_factory=dict[str, str])
     broken: str = ""
 
 
@@ -72,6 +75,8 @@ class MemoryTicketDesk:
         self._clock = clock
         self._unset = unset or {}
         self._numbers = itertools.count(1)
+        self._answers = itertools.count(1)
+        self._claimed: set[tuple[str, str]] = set()
         self._account = Account(system=system, id="tiergate", name="Tiergate")
 
     # --- the port
@@ -149,7 +154,7 @@ class MemoryTicketDesk:
     def add_work_note(self, ref: TicketRef, text: str, *, marker: str) -> None:
         """Add an internal note once."""
         record = self._record(ref)
-        if add_once(record.notes, text, marker):
+        if add_once(record.notes, text, marker, at=self._clock.now()):
             self._save(record)
 
     def add_comment(self, ref: TicketRef, text: str, *, marker: str) -> None:
@@ -184,14 +189,48 @@ class MemoryTicketDesk:
             record.resolution = text
             self._save(record, state=TicketState.RESOLVED)
 
+    @property
+    def desk_channel(self) -> DeskChannel:
+        """By a note with the code; an answer without one stands for a state that was set."""
+        return DeskChannel.NOTE
+
     def ask_desk(self, ref: TicketRef, plan: Plan, text: str, *, marker: str) -> None:
         """Ask by an internal note."""
         del plan  # the note carries its code
         self.add_work_note(ref, text, marker=marker)
 
-    def desk_answers(self, ref: TicketRef, *, since: datetime) -> tuple[DeskAnswer, ...]:
-        """Return agents' answers since then."""
-        return tuple(item for item in self._record(ref).answers if item.at >= since)
+    def desk_snapshot(self, ref: TicketRef, *, marker: str, since: datetime) -> DeskSnapshot:
+        """Return the request and every answer since then."""
+        record = self._record(ref)
+        asked = next((note for note in record.notes if note.marker == marker), None)
+        is_readable = not record.is_history_hidden
+        return DeskSnapshot(
+            taken_at=self._clock.now(),
+            request=asked.text if asked is not None and asked.by == self._account.id else None,
+            requested_at=None if asked is None else asked.at,
+            answers=tuple(item for item in record.answers if item.at >= since)
+            if is_readable
+            else None,
+            daemon=self._account,
+            unreadable="" if is_readable else "the history",
+        )
+
+    def desk_members(self, group_id: str) -> tuple[Membership, ...] | None:
+        """Return the group's members, without dates; None where there is no such group."""
+        found = self.groups.get(group_id)
+        if found is None:
+            return None
+        return tuple(Membership(account=one, since=None) for one in found)
+
+    def claim(self, ref: TicketRef, *, answer: str, plan_digest: str, owner: str) -> ClaimResult:
+        """Claim an answer: the first owner wins, for ever."""
+        del plan_digest
+        holder = self._record(ref).claims.setdefault(answer, owner)
+        won = holder == owner and (ref.id, answer) not in self._claimed
+        self._claimed.add((ref.id, answer))
+        if won:
+            return ClaimResult.WON
+        return ClaimResult.OURS if holder == owner else ClaimResult.LOST
 
     def history(self, ref: TicketRef) -> tuple[FieldEdit, ...] | None:
         """Return the ticket's field history."""
@@ -280,7 +319,16 @@ class MemoryTicketDesk:
     def answer(self, ref: TicketRef, *, by: Account, answer: str, code: str = "") -> None:
         """Let an agent answer a plan natively."""
         record = self._record(ref)
-        record.answers.append(DeskAnswer(by=by, answer=answer, code=code, at=self._clock.now()))
+        record.answers.append(
+            DeskAnswer(
+                id=f"a{next(self._answers):06}",
+                by=by,
+                answer=answer,
+                code=code,
+                at=self._clock.now(),
+                channel=DeskChannel.NOTE if code else DeskChannel.STATE,
+            )
+        )
         self._save(record, updated_by=by.id)
 
     def write_note(self, ref: TicketRef, text: str, *, by: Account) -> None:
@@ -326,9 +374,16 @@ class MemoryTicketDesk:
         record.ticket = replace(before, **{**version, **facts})  # type: ignore[arg-type]  # facts of Ticket by name
 
 
-def add_once(texts: list[Written], text: str, marker: str, *, by: str = "tiergate") -> bool:
+def add_once(
+    texts: list[Written],
+    text: str,
+    marker: str,
+    *,
+    by: str = "tiergate",
+    at: datetime | None = None,
+) -> bool:
     """Append a text unless its marker is there already; return whether it was."""
     if any(item.marker == marker for item in texts):
         return False
-    texts.append(Written(text=text, marker=marker, by=by))
+    texts.append(Written(text=text, marker=marker, by=by, at=at))
     return True

@@ -14,6 +14,7 @@ lists the modules. A fresh harness is made per test: starting it must be cheap (
 shared for the whole session as long as records of one test do not reach another).
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,6 +160,18 @@ class Harness(Protocol):
 
     def faults_open(self) -> int:
         """Count the open incidents for faults of the daemon itself."""
+        ...
+
+    def desk_by(self, way: Mapping[str, str]) -> TicketDesk | None:
+        """Return another daemon's desk here, configured with this way; None: none but the note."""
+        ...
+
+    def answer_field(self) -> str:
+        """Return the name of a text field that agents can write on a ticket."""
+        ...
+
+    def set_answer(self, ref: TicketRef, text: str, *, by: str) -> None:
+        """Let a person write that field."""
         ...
 
     # --- changes, as people see and change them

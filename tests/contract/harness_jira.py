@@ -10,7 +10,7 @@ import requests
 
 from connectors.jira.factory import build
 from connectors.jira.sandbox.server import JiraSandbox
-from connectors.jira.settings import JiraSettings
+from connectors.jira.settings import JiraDeskWay, JiraSettings
 from connectors.sandboxkit.organisation import load_organisation
 from engine.domain.change import ChangeState
 from engine.domain.decision import ChangeKind, Window
@@ -101,7 +101,7 @@ class JiraHarness:
             if flavour == "cloud"
             else {"pat": account["token"]}
         )
-        settings = JiraSettings.model_validate(
+        self._settings = JiraSettings.model_validate(
             {
                 "url": sandbox.url,
                 "auth": auth,
@@ -123,7 +123,7 @@ class JiraHarness:
                 "attempts": 2,
             }
         )
-        adapters = build(self.name, settings, SystemClock())
+        adapters = build(self.name, self._settings, SystemClock())
         assert adapters.changes is not None
         self.desk: TicketDesk = adapters.desk
         self.changes: ChangeControl = adapters.changes
@@ -302,6 +302,17 @@ class JiraHarness:
         found = self._search("project = ITH AND labels = tiergate-fault")
         names = [one["fields"]["status"]["name"] for one in found]
         return sum(_TICKET_STATES[name].is_open for name in names)
+
+    def desk_by(self, way: Mapping[str, str]) -> TicketDesk | None:
+        settings = self._settings.model_copy(update={"desk": JiraDeskWay.model_validate(dict(way))})
+        return build(self.name, settings, SystemClock()).desk
+
+    def answer_field(self) -> str:
+        return "Affected account"
+
+    def set_answer(self, ref: TicketRef, text: str, *, by: str) -> None:
+        body = {"fields": {"customfield_10046": text}}
+        self.call("PUT", f"api/2/issue/{ref.id}", by=by, json=body)
 
     # --- changes
     def draft(self, ticket: TicketRef, *, correlation_id: str) -> ChangeDraft:

@@ -177,6 +177,15 @@ class MemoryHarness:
     def faults_open(self) -> int:
         return len(self._desk.faults)
 
+    def desk_by(self, way: Mapping[str, str]) -> TicketDesk | None:
+        return self.desk if way.get("by") == "note" else None
+
+    def answer_field(self) -> str:
+        return ""
+
+    def set_answer(self, ref: TicketRef, text: str, *, by: str) -> None:
+        raise AssertionError(f"the fake has no such field: {ref}, {text}, {by}")
+
     # --- changes
     def draft(self, ticket: TicketRef, *, correlation_id: str) -> ChangeDraft:
         return ChangeDraft(

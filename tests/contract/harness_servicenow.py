@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from connectors.desk_way import DeskWay
 from connectors.sandboxkit.organisation import load_organisation
 from connectors.servicenow.factory import build
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
@@ -90,7 +91,7 @@ class ServiceNowHarness:
         self._sandbox = sandbox
         self._organisation = load_organisation()
         account = sandbox.accounts["integration"]
-        settings = ServiceNowSettings.model_validate(
+        self._settings = ServiceNowSettings.model_validate(
             {
                 "url": sandbox.url,
                 "auth": {"user": account.username, "password": account.password},
@@ -109,7 +110,7 @@ class ServiceNowHarness:
                 "faults_group": "Automation",
             }
         )
-        adapters = build(self.name, settings, SystemClock())
+        adapters = build(self.name, self._settings, SystemClock())
         self.desk: TicketDesk = adapters.desk
         self.changes: ChangeControl = adapters.changes
         self.authority_group = next(
@@ -298,6 +299,18 @@ class ServiceNowHarness:
     def faults_open(self) -> int:
         rows = self.rows("incident", "correlation_display=Tiergate")
         return sum(_TICKET_STATES[row["state"]].is_open for row in rows)
+
+    def desk_by(self, way: Mapping[str, str]) -> TicketDesk | None:
+        if way.get("by") == "approval":
+            return None
+        settings = self._settings.model_copy(update={"desk": DeskWay.model_validate(dict(way))})
+        return build(self.name, settings, SystemClock()).desk
+
+    def answer_field(self) -> str:
+        return "user_input"
+
+    def set_answer(self, ref: TicketRef, text: str, *, by: str) -> None:
+        self.patch(self.table, ref.id, {"user_input": text}, by=by)
 
     # --- changes
     def draft(self, ticket: TicketRef, *, correlation_id: str) -> ChangeDraft:

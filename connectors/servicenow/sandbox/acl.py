@@ -33,6 +33,7 @@ FORBIDDEN = frozenset({"sys_db_object", "sys_plugins", "sys_audit_delete"})
 _HISTORY = frozenset({"sys_audit", "sys_history_set", "sys_history_line"})
 _READ_ROLES: Mapping[str, tuple[str, ...]] = {
     "incident": ("itil", "sn_incident_read"),
+    "incident_task": ("itil", "sn_incident_read"),
     "problem": ("itil", "sn_problem_read"),
     "problem_task": ("itil", "sn_problem_read"),
     "change_request": ("itil", "sn_change_read"),
@@ -41,6 +42,7 @@ _READ_ROLES: Mapping[str, tuple[str, ...]] = {
 }
 _WRITE_ROLES: Mapping[str, tuple[str, ...]] = {
     "incident": ("itil", "sn_incident_write"),
+    "incident_task": ("itil", "sn_incident_write"),
     "problem": ("itil",),
     "problem_task": ("itil",),
     "change_request": ("itil", "sn_change_write"),

@@ -256,7 +256,8 @@ def test_the_desk_sees_the_whole_plan_before_it_answers(
     }
     request = renderer.render("desk_request", facts)
     assert text.implementation in request
-    assert f"tiergate: accept {plan().code}" in request
+    assert f"code {plan().code}" in request
+    assert plan().digest in request
     assert "requester's own words" not in request
 
 
