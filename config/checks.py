@@ -218,6 +218,9 @@ class MapChecker:
         if change is ChangeKind.STANDARD and template is None:
             message = "a standard change needs a pinned template (id, version, proposal)"
             self._add((*at, "change"), message)
+        if template is not None and change is not ChangeKind.STANDARD:
+            message = "only a standard change has a template (expected kind: standard)"
+            self._add((*at, "change", "template"), message, key=True)
         return GatePolicy(
             authority=authority,
             least_approvers=mine.approvers or default.approvers or 1,
@@ -231,6 +234,7 @@ class MapChecker:
             native=MappingProxyType(dict(section.change.native)),
             template=template.id if template else "",
             template_version=template.version if template else "",
+            template_proposal=template.proposal if template else "",
             desk_group=desk,
         )
 

@@ -285,6 +285,7 @@ class CompiledTierMap:
             native=policy.native,
             template=policy.template,
             template_version=policy.template_version,
+            template_proposal=policy.template_proposal,
             freezes=tuple(held.freeze for held in self.freezes if tally.tier in held.tiers),
             desk_group=policy.desk_group,
         )

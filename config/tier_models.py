@@ -1,5 +1,6 @@
 """The tier map as it is written (pydantic); what it means is decided in `config.policy`."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -32,6 +33,19 @@ Texts = Annotated[
 ]
 
 
+def _record_id(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{32}", value):
+        raise ValueError("expected a sys_id of ServiceNow, 32 digits 0-9 and a-f")
+    return value
+
+
+RecordId = Annotated[
+    StrictStr,
+    BeforeValidator(_record_id),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"}),
+]
+
+
 class WindowSection(Strict):
     """When an approved plan may run, counted from its submission."""
 
@@ -47,11 +61,14 @@ class TellWhomSection(Strict):
 
 
 class TemplateSection(Strict):
-    """A standard change's template: pinned by version, with the proposal that approved it."""
+    """A standard change's template: pinned by version, with the proposal that approved it.
 
-    id: StrictStr
-    version: Text
-    proposal: StrictStr
+    All three are sys_ids of ServiceNow: of the template, of its version, of the proposal.
+    """
+
+    id: RecordId
+    version: RecordId
+    proposal: RecordId
 
 
 class GateSection(Strict):

@@ -5,6 +5,7 @@ approval or writes approvers after a change was submitted.
 """
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 
 from connectors.jira.changes_check import check_changes
@@ -24,8 +25,10 @@ from connectors.jira.snapshots import Snapshots, votes_digest
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import listing, mapping, quoted, text_of
 from engine.domain.change import ChangeSnapshot, ChangeState, ClaimResult, CloseCode, Membership
+from engine.domain.decision import TemplatePin, Window
 from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
+from engine.domain.schedule import NativeSchedule
 from engine.errors import (
     MissingRightError,
     NotApprovedError,
@@ -36,7 +39,7 @@ from engine.errors import (
 )
 from engine.ports.changes import OpenedChange
 from engine.ports.clock import Clock
-from engine.ports.findings import Finding
+from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
 
 _STARTED = "tiergate.implementation"
@@ -82,6 +85,22 @@ class JiraChangeControl:
     def system(self) -> str:
         """The name that the configuration gave this system."""
         return self._name
+
+    @property
+    def has_templates(self) -> bool:
+        """Jira knows no templates with an approval of their own: every change is approved."""
+        return False
+
+    def check_template(self, pin: TemplatePin) -> tuple[Finding, ...]:
+        """Return that a standard change is asked for like a normal one here."""
+        return (
+            Finding(
+                severity=Severity.OK,
+                code=f"template:{pin.id}",
+                system=self._name,
+                seen="no standard changes here: its changes are opened as normal ones",
+            ),
+        )
 
     # --- opening
 
@@ -133,6 +152,11 @@ class JiraChangeControl:
     def snapshot(self, ref: ChangeRef) -> ChangeSnapshot:
         """Return record, approvals of the current pass and history, read afresh in one go."""
         return self._snapshots.take(ref, hold_label=self._settings.hold_label)
+
+    def ahead(self, window: Window, native: Mapping[str, str]) -> NativeSchedule:
+        """Return nothing: Jira's change calendar has no public REST (only the tier map freezes)."""
+        del window, native  # there is nothing to ask
+        return NativeSchedule()
 
     def first_cursor(self) -> Cursor:
         """Return the site's now."""

@@ -42,7 +42,11 @@ class DraftMapping:
             DoesNotFitError: A text is longer than its field.
             ConfigurationError: The map sets a native field that it may not.
         """
-        values = {**self._texts(draft), **self._native(draft)}
+        texts = self._texts(draft)
+        if draft.kind is ChangeKind.STANDARD:
+            # The template's texts come over ours, and stay: the plan stands on change tasks.
+            texts = {"short_description": texts["short_description"]}
+        values = {**texts, **self._native(draft)}
         values |= {
             "type": CHANGE_KINDS[draft.kind],
             "correlation_id": draft.correlation_id,
@@ -52,8 +56,6 @@ class DraftMapping:
             raise DoesNotFitError(f"correlation_id holds {_CORRELATION_LIMIT} characters")
         if model := self._settings.models.get(draft.kind):
             values["chg_model"] = model
-        if draft.kind is ChangeKind.STANDARD:
-            values["std_change_producer_version"] = self._template(draft)
         if draft.window.earliest is not None:
             values["start_date"] = q.instant(draft.window.earliest)
         if draft.window.latest is not None:
@@ -88,10 +90,3 @@ class DraftMapping:
         # New -> Assess is refused without an assignment group (observed on developer instances).
         values["assignment_group"] = self._accounts.group_id(group)
         return values
-
-    def _template(self, draft: ChangeDraft) -> str:
-        if not draft.template_version:
-            raise ConfigurationError(
-                f"{self._system}: a standard change needs the pinned version of its template"
-            )
-        return draft.template_version

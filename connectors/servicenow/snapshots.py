@@ -25,6 +25,7 @@ from engine.domain.change import (
     ChangeSnapshot,
     ChangeState,
     FieldEdit,
+    Preapproval,
 )
 from engine.domain.decision import Window
 from engine.domain.plan import PlanText
@@ -82,6 +83,19 @@ class RawChange:
     row_audit: tuple[Record, ...] | None
     users: Mapping[str, Account]
     taken_at: datetime
+    standard: "Standard | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """What only a standard change has: the plan on its tasks, and what approved its template.
+
+    `task_audit` is None where the history of a task that was written again does not say what was.
+    """
+
+    plan: PlanText
+    task_audit: tuple[Record, ...] | None
+    preapproval: Preapproval
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,7 @@ class ChangeMapping:
         record = raw.record
         state = self.state(text(record, "state"))
         rollup = map_or_raise(ROW_STATES, "change_request.approval", text(record, "approval"))
+        standard = raw.standard
         history = self._history(raw, state)
         rows = self._rows(raw, history)
         return ChangeSnapshot(
@@ -133,7 +148,7 @@ class ChangeMapping:
             is_on_hold=map_or_raise(BOOLEANS, "change_request.on_hold", text(record, "on_hold")),
             on_hold_reason=text(record, "on_hold_reason"),
             correlation_id=text(record, "correlation_id"),
-            text=plan_text(record),
+            text=plan_text(record) if standard is None else standard.plan,
             window=Window(
                 earliest=parse_instant(text(record, "start_date")),
                 latest=parse_instant(text(record, "end_date")),
@@ -144,6 +159,7 @@ class ChangeMapping:
             daemon=daemon,
             version=text(record, "sys_mod_count"),
             reason=_reason(record, rows),
+            preapproval=None if standard is None else standard.preapproval,
         )
 
     def _history(self, raw: RawChange, state: ChangeState) -> tuple[FieldEdit, ...] | None:
@@ -153,7 +169,38 @@ class ChangeMapping:
         if state is not ChangeState.NEW and not any(edit.field == "state" for edit in edits):
             # The record left New and no history says so: auditing is off, or its rows are hidden.
             return None
-        return tuple(edits)
+        if raw.standard is None:
+            return tuple(edits)
+        if raw.standard.task_audit is None:
+            return None
+        # An edit of a task is an edit of the plan: its implementation carries the digest.
+        edits += self.edits(raw.standard.task_audit, raw.users, word="implementation")
+        return tuple(sorted(edits, key=lambda edit: edit.at))
+
+    def edits(
+        self, entries: Sequence[Record], users: Mapping[str, Account], *, word: str
+    ) -> tuple[FieldEdit, ...]:
+        """Return history entries of another record, all of them as edits of `word`."""
+        return tuple(
+            FieldEdit(
+                field=word,
+                old=text(entry, "oldvalue"),
+                new=text(entry, "newvalue"),
+                by=_user(self.system, text(entry, "user"), users),
+                at=required_instant(entry, "sys_created_on"),
+            )
+            for entry in _in_order(entries)
+        )
+
+    def approval_rows(
+        self,
+        rows: Sequence[Record],
+        audit: tuple[Record, ...] | None,
+        users: Mapping[str, Account],
+    ) -> tuple[ApprovalRow, ...]:
+        """Return all approval rows of a task that is asked once; who set one by its history."""
+        setters = _setters(rows, audit)
+        return tuple(self._row(row, users, setters) for row in rows)
 
     def _edit(self, row: Record, users: Mapping[str, Account]) -> FieldEdit:
         native = text(row, "fieldname")
@@ -180,7 +227,7 @@ class ChangeMapping:
     def _rows(
         self, raw: RawChange, history: tuple[FieldEdit, ...] | None
     ) -> tuple[ApprovalRow, ...]:
-        setters = _setters(raw)
+        setters = _setters(raw.rows, raw.row_audit)
         rows = [self._row(row, raw.users, setters) for row in raw.rows]
         latest = max((_number(row.pass_id) for row in rows), default=0)
         begun = _asked_at(history)
@@ -266,11 +313,11 @@ def _user(system: str, name: str, users: Mapping[str, Account]) -> Account | Non
     return users.get(name)
 
 
-def _setters(raw: RawChange) -> Mapping[str, Record]:
+def _setters(rows: Sequence[Record], audit: tuple[Record, ...] | None) -> Mapping[str, Record]:
     """Return, per approval row, the history entry that gave it its present state."""
-    present = {text(row, "sys_id"): text(row, "state") for row in raw.rows}
+    present = {text(row, "sys_id"): text(row, "state") for row in rows}
     found: dict[str, Record] = {}
-    for entry in _in_order(raw.row_audit or ()):
+    for entry in _in_order(audit or ()):
         key = text(entry, "documentkey")
         if text(entry, "fieldname") == "state" and text(entry, "newvalue") == present.get(key):
             found[key] = entry

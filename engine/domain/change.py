@@ -7,6 +7,7 @@ from enum import StrEnum
 from engine.domain.decision import Window
 from engine.domain.plan import PlanText
 from engine.domain.refs import Account, ChangeRef
+from engine.domain.schedule import NOTHING_SCHEDULED, NativeSchedule
 
 
 class ChangeState(StrEnum):
@@ -86,6 +87,38 @@ class FieldEdit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preapproval:
+    """What a standard change rests on, read afresh: its template's version, and who approved that.
+
+    Attributes:
+        template, version: What the change record itself says it was made from.
+        current: The template's present version.
+        proposal: The proposal that the version names.
+        is_approved: The proposal's own roll-up says so, and it was not called off.
+        is_retired: The template, or the version, is out of use.
+        is_as_proposed: The template says today what the proposal proposed.
+        is_moved_by_engine: The instance's own flow moved the change into its present state.
+        settled_at: When the proposal was carried out; what was written to the template until then
+            belongs to it. None: it never was, or that cannot be told.
+        approvals: The proposal's approval rows.
+        edits: Native edits of what `template`, `version` and `proposal` (the field) say, oldest
+            first; None when they cannot be read, or do not explain the records' times of update.
+    """
+
+    template: str
+    version: str
+    current: str
+    proposal: str
+    is_approved: bool
+    is_retired: bool
+    is_as_proposed: bool
+    is_moved_by_engine: bool
+    settled_at: datetime | None
+    approvals: tuple[ApprovalRow, ...]
+    edits: tuple[FieldEdit, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSnapshot:
     """Everything the verdict needs, read afresh in one go.
 
@@ -97,6 +130,7 @@ class ChangeSnapshot:
             shut).
         moved_by: Who moved the record into its present state; None when it cannot be told.
         daemon: Our own account there.
+        preapproval: What a standard change rests on; None for every other kind of change.
     """
 
     ref: ChangeRef
@@ -116,6 +150,8 @@ class ChangeSnapshot:
     daemon: Account
     version: str
     reason: str = ""
+    schedule: NativeSchedule = NOTHING_SCHEDULED
+    preapproval: Preapproval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +195,10 @@ class InvalidReason(StrEnum):
     WINDOW_PASSED = "window_passed"
     MOVED_BY_OTHER = "moved_by_other"
     FROZEN = "frozen"
+    SCHEDULE_UNREADABLE = "schedule_unreadable"
+    TEMPLATE_CHANGED = "template_changed"
+    PREAPPROVAL_WITHDRAWN = "preapproval_withdrawn"
+    PREAPPROVAL_UNREADABLE = "preapproval_unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

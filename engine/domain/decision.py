@@ -104,6 +104,18 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatePin:
+    """The one version of a standard change's template that may run, by the change system's own ids.
+
+    `proposal` is the record whose approval made that version a standard change.
+    """
+
+    id: str
+    version: str
+    proposal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
     """The terms of one gate, resolved for one action.
 
@@ -126,6 +138,16 @@ class GatePolicy:
     template_version: str = ""
     freezes: tuple[Freeze, ...] = ()
     desk_group: Authority | None = None
+    template_proposal: str = ""
+
+    @property
+    def pin(self) -> TemplatePin | None:
+        """The pinned template of a standard change; None for every other kind."""
+        if self.change is not ChangeKind.STANDARD or not self.template:
+            return None
+        return TemplatePin(
+            id=self.template, version=self.template_version, proposal=self.template_proposal
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

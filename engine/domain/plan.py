@@ -6,7 +6,7 @@ from datetime import datetime
 
 from engine.domain.action import BoundAction, BoundTarget, Tier
 from engine.domain.canonical import JSON, digest
-from engine.domain.decision import ChangeKind, Window
+from engine.domain.decision import ChangeKind, TemplatePin, Window
 from engine.domain.refs import Account, TicketRef
 
 
@@ -16,7 +16,8 @@ class Plan:
 
     `requester` and `subject_person` are person keys with names; `ends_at` is the end of a
     time-boxed
-    action, whose removal is part of this same plan.
+    action, whose removal is part of this same plan. `template` is the pinned template of a standard
+    change, whose standing approval this plan rests on; None: it is approved on its own.
     """
 
     revision: int
@@ -34,9 +35,16 @@ class Plan:
     window: Window
     expires_at: datetime
     ends_at: datetime | None = None
+    template: TemplatePin | None = None
 
     def document(self) -> Mapping[str, JSON]:
-        """Return the canonical document; the digest is taken over exactly this."""
+        """Return the canonical document; the digest is taken over exactly this.
+
+        A plan without a template has no key for it: digests of earlier plans stay what they were.
+        """
+        return {**self._terms(), **_pinned(self.template)}
+
+    def _terms(self) -> dict[str, JSON]:
         return {
             "action": self.bound.action,
             "v": self.bound.version,
@@ -69,6 +77,12 @@ class Plan:
     def code(self) -> str:
         """A short code that people can write in a note: eight hex digits of the digest."""
         return self.digest.removeprefix("sha256:")[:8]
+
+
+def _pinned(pin: TemplatePin | None) -> dict[str, JSON]:
+    if pin is None:
+        return {}
+    return {"template": {"id": pin.id, "version": pin.version, "proposal": pin.proposal}}
 
 
 def _target(target: BoundTarget) -> Mapping[str, JSON]:

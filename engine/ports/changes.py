@@ -3,13 +3,16 @@
 It can ask and read; it cannot approve.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from engine.domain.change import ChangeSnapshot, ClaimResult, CloseCode, Membership
+from engine.domain.decision import TemplatePin, Window
 from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
+from engine.domain.schedule import NativeSchedule
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
 
@@ -34,6 +37,15 @@ class ChangeControl(Protocol):
         """The name that the configuration gave this system."""
         ...
 
+    @property
+    def has_templates(self) -> bool:
+        """Whether standard changes are made from templates here; elsewhere they are normal ones."""
+        ...
+
+    def check_template(self, pin: TemplatePin) -> tuple[Finding, ...]:
+        """Return every reason why a standard change of this template could not run, or an OK."""
+        ...
+
     def find(self, correlation_id: str) -> ChangeRef | None:
         """Return the change that carries this correlation id, compared on what was read back.
 
@@ -45,7 +57,12 @@ class ChangeControl(Protocol):
     def open(self, draft: ChangeDraft) -> ChangeRef:
         """Find by correlation id first; else create, in state New, with nobody asked yet.
 
+        Where the configuration says so, a change that a person opened and linked to the ticket is
+        adopted instead of creating one: only while it is New and nobody has been asked.
+
         Raises:
+            PreconditionError: A person's change is linked or found, and cannot be adopted; or the
+                pinned template of a standard change is not in force. Nothing was created.
             OutcomeUnknownError: The create got no answer; look by `find` for some minutes, never
             re-create.
             DoesNotFitError: A text is longer than its native field.
@@ -67,6 +84,14 @@ class ChangeControl(Protocol):
 
         Raises:
             RecordNotFoundError: The record is gone.
+        """
+        ...
+
+    def ahead(self, window: Window, native: Mapping[str, str]) -> NativeSchedule:
+        """Return what the system's own calendar holds against a change that is not opened yet.
+
+        `native` are the values that its record will have; a system without a calendar of its own
+        answers that nothing stands there. What cannot be read is said in the answer.
         """
         ...
 

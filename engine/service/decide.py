@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.domain.decision import Decision, DecisionFacts, Phase, Reason
+from engine.domain.decision import Decision, DecisionFacts, GatePolicy, Phase, Reason
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import NativeApproval, Ticket
@@ -151,8 +151,14 @@ def stricter(handling: Handling, today: Decision) -> str:
         return f"the tier map now says tier {int(today.tier)}"
     if before.policy is None or today.policy is None:
         return ""
-    if today.policy.least_approvers > before.policy.least_approvers:
-        return f"the tier map now asks for {today.policy.least_approvers} approvers"
-    if today.gate is before.gate and today.policy.authority != before.policy.authority:
+    return _other_terms(before.policy, today.policy, is_same_gate=today.gate is before.gate)
+
+
+def _other_terms(before: GatePolicy, today: GatePolicy, *, is_same_gate: bool) -> str:
+    if today.least_approvers > before.least_approvers:
+        return f"the tier map now asks for {today.least_approvers} approvers"
+    if is_same_gate and today.authority != before.authority:
         return "the tier map now names another authority"
+    if before.pin is not None and today.pin != before.pin:
+        return "the tier map now pins another template for the standard change"
     return ""

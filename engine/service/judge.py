@@ -14,9 +14,12 @@ from engine.ports.changes import ChangeControl
 from engine.service import decide, desk_gate, moves, plan, takeover
 from engine.service.verdict import verdict
 from engine.service.verdict_rules import Facts, Identity, deciding
+from engine.service.verdict_standard import preapproving
 from engine.service.world import Services
 
-_TIME_ONLY = frozenset({InvalidReason.WINDOW_PASSED, InvalidReason.FROZEN})
+_TIME_ONLY = frozenset(
+    {InvalidReason.WINDOW_PASSED, InvalidReason.FROZEN, InvalidReason.SCHEDULE_UNREADABLE}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,7 @@ def members_then(services: Services, handling: Handling) -> frozenset[str]:
 
 def _persons(services: Services, snapshot: ChangeSnapshot) -> dict[Identity, Person | None]:
     accounts = [snapshot.daemon]
-    for row in deciding(snapshot):
+    for row in (*deciding(snapshot), *preapproving(snapshot)):
         accounts += [row.approver] if row.set_by is None else [row.approver, row.set_by]
     return {account.identity: person_of(services, account) for account in accounts}
 

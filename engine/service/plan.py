@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 from engine.domain.action import ActionSpec
-from engine.domain.decision import Decision, GatePolicy, Window
+from engine.domain.decision import ChangeKind, Decision, GatePolicy, TemplatePin, Window
 from engine.domain.handling import Handling
 from engine.domain.plan import ChangeDraft, Plan, PlanText
 from engine.domain.refs import Person, TicketRef
@@ -18,6 +18,7 @@ from engine.service.world import Services
 
 _UNGATED_LIFE = timedelta(days=1)
 _CORRELATION_LIMIT = 100
+_MOST_SCHEDULED = 8
 
 
 def ready(services: Services, handling: Handling) -> Handling:
@@ -87,7 +88,16 @@ def build(services: Services, handling: Handling, *, revision: int) -> Plan:
         window=window,
         expires_at=expires_at,
         ends_at=_ends_at(services, decision, now),
+        template=_pin(services, handling, decision),
     )
+
+
+def _pin(services: Services, handling: Handling, decision: Decision) -> TemplatePin | None:
+    """Return the pinned template, where this is a standard change of a system that has them."""
+    if decision.policy is None or handling.gate is not Gate.CHANGE:
+        return None
+    system = services.change_system_for(handling.ticket.system)
+    return decision.policy.pin if services.change_control(system).has_templates else None
 
 
 def _decided(handling: Handling) -> tuple[Decision, Person, Person]:
@@ -166,12 +176,25 @@ def render(services: Services, handling: Handling, ticket: Ticket, plan: Plan) -
         action=spec(services, plan),
         described=services.fulfiller(plan.bound.system).describe(plan.bound),
         tier_map_digest=handling.decision.tier_map_digest,
-        neighbours=_neighbours(services, handling, plan),
+        neighbours=(*_scheduled(services, handling, plan), *_neighbours(services, handling, plan)),
     )
     text = services.renderer.render_plan(plan, context)
     if not any(plan.digest in part for part in text.fields().values()):
         raise DoesNotFitError("the plan's templates leave out its digest")
     return text
+
+
+def _scheduled(services: Services, handling: Handling, plan: Plan) -> tuple[str, ...]:
+    """What the change system's own calendar says of the window, a line each."""
+    policy = handling.decision.policy if handling.decision else None
+    if handling.gate is not Gate.CHANGE or policy is None:
+        return ()
+    system = services.change_system_for(handling.ticket.system)
+    found = services.change_control(system).ahead(plan.window, native_in(policy.native, system))
+    lines = [obstacle.line for obstacle in found.obstacles]
+    if found.unreadable:
+        lines.append(f"nothing runs until these schedules can be read: {found.unreadable}")
+    return tuple(lines[:_MOST_SCHEDULED])
 
 
 def _neighbours(services: Services, handling: Handling, plan: Plan) -> tuple[str, ...]:
@@ -223,6 +246,13 @@ def native_in(native: Mapping[str, str], system: str) -> dict[str, str]:
     return found
 
 
+def _kind(plan: Plan, policy: GatePolicy) -> ChangeKind:
+    """Without a pinned template nobody has approved anything yet: then people are asked."""
+    if policy.change is ChangeKind.STANDARD and plan.template is None:
+        return ChangeKind.NORMAL
+    return policy.change
+
+
 def change_draft(services: Services, handling: Handling) -> ChangeDraft:
     """Return the native record's content for the handling's plan."""
     decision, requester, _ = _decided(handling)
@@ -240,13 +270,13 @@ def change_draft(services: Services, handling: Handling) -> ChangeDraft:
         correlation_id=correlation_id(services, handling),
         plan_digest=plan.digest,
         text=text,
-        kind=policy.change,
+        kind=_kind(plan, policy),
         window=plan.window,
         ticket=handling.ticket,
         requested_by=requester.account_in(system),
         authority_group=plan.authority_group,
         native=native_in(policy.native, system),
-        template=policy.template,
-        template_version=policy.template_version,
+        template=plan.template.id if plan.template else "",
+        template_version=plan.template.version if plan.template else "",
         replaces=replaces,
     )

@@ -17,9 +17,16 @@ from engine.service.verdict_rules import (
     is_unedited,
     may_run_now,
 )
+from engine.service.verdict_standard import (
+    is_of_its_kind,
+    is_preapproved,
+    is_scheduled_by_us,
+    preapproving,
+)
 
 RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
     is_ours,
+    is_of_its_kind,
     has_native_end,
     is_unedited,
     is_in_time,
@@ -33,17 +40,33 @@ RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
 Whose record it is comes first, then what people decided against it, then whether the text is still
 the submitted one: an edit is found while approvers still decide, not after.
 """
+STANDARD_RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
+    is_ours,
+    is_of_its_kind,
+    has_native_end,
+    is_unedited,
+    is_in_time,
+    is_not_held,
+    is_complete,
+    is_scheduled_by_us,
+    is_preapproved,
+    may_run_now,
+)
+"""The same for a standard change: nobody is asked for it, its template's approval is judged."""
 
 
 def verdict(facts: Facts) -> Verdict:
     """Return the gate's answer over facts that were all read in one go; no I/O, no clock."""
-    for rule in RULES:
+    is_standard = facts.plan.template is not None
+    for rule in STANDARD_RULES if is_standard else RULES:
         objection = rule(facts)
         if objection is not None:
             return objection
-    approvers = tuple(row.approver for row in deciding(facts.snapshot))
+    rows = preapproving(facts.snapshot) if is_standard else deciding(facts.snapshot)
+    approvers = tuple(row.approver for row in rows)
     names = ", ".join(account.name for account in approvers)
-    return Verdict(kind=VerdictKind.APPROVED, because=f"approved by {names}", approvers=approvers)
+    because = f"pre-approved by {names}" if is_standard else f"approved by {names}"
+    return Verdict(kind=VerdictKind.APPROVED, because=because, approvers=approvers)
 
 
 class Follow(StrEnum):
@@ -62,6 +85,7 @@ INVALID_FOLLOWS: Mapping[InvalidReason, Follow] = MappingProxyType(
         InvalidReason.HISTORY_UNREADABLE: Follow.WAIT,
         InvalidReason.MEMBERSHIP_UNREADABLE: Follow.WAIT,
         InvalidReason.FROZEN: Follow.WAIT,
+        InvalidReason.SCHEDULE_UNREADABLE: Follow.WAIT,
         InvalidReason.PLAN_EDITED: Follow.REVISE,
         InvalidReason.WINDOW_CHANGED: Follow.REVISE,
         InvalidReason.WINDOW_PASSED: Follow.REVISE,
@@ -76,6 +100,9 @@ INVALID_FOLLOWS: Mapping[InvalidReason, Follow] = MappingProxyType(
         InvalidReason.PERSON_UNKNOWN: Follow.HAND_OVER,
         InvalidReason.WRONG_RECORD: Follow.HAND_OVER,
         InvalidReason.MOVED_BY_OTHER: Follow.HAND_OVER,
+        InvalidReason.PREAPPROVAL_UNREADABLE: Follow.WAIT,
+        InvalidReason.TEMPLATE_CHANGED: Follow.HAND_OVER,
+        InvalidReason.PREAPPROVAL_WITHDRAWN: Follow.HAND_OVER,
     }
 )
 """Total over `InvalidReason`; a test compares both."""

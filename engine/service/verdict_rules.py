@@ -1,6 +1,6 @@
 """The verdict's parts, each one question over one snapshot; pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -219,8 +219,13 @@ def is_authorised(facts: Facts) -> Verdict | None:
             InvalidReason.MEMBERSHIP_UNREADABLE, "the authority's members cannot be read"
         )
     for row in rows:
-        for verdict in _row_doubts(facts, row):
+        for verdict in row_doubts(facts, row, _is_old_enough):
             return verdict
+    return are_enough(facts, rows)
+
+
+def are_enough(facts: Facts, rows: Iterable[ApprovalRow]) -> Verdict | None:
+    """As many persons said yes as the map asks for."""
     persons = {_key(facts, row.approver) for row in rows}
     if len(persons) < max(1, facts.plan.least_approvers):
         return invalid(
@@ -230,17 +235,21 @@ def is_authorised(facts: Facts) -> Verdict | None:
     return None
 
 
-def _row_doubts(facts: Facts, row: ApprovalRow) -> Iterator[Verdict]:
+OldEnough = Callable[[Facts, Membership], bool]
+
+
+def row_doubts(facts: Facts, row: ApprovalRow, is_old_enough: OldEnough) -> Iterator[Verdict]:
+    """Yield every reason why this yes does not count."""
     if row.set_by is None:
         yield invalid(
             InvalidReason.SETTER_UNKNOWN, f"nobody can tell who set {row.approver.name}'s yes"
         )
         return
     for account in (row.approver, row.set_by):
-        yield from _account_doubts(facts, account)
+        yield from _account_doubts(facts, account, is_old_enough)
 
 
-def _account_doubts(facts: Facts, account: Account) -> Iterator[Verdict]:
+def _account_doubts(facts: Facts, account: Account, is_old_enough: OldEnough) -> Iterator[Verdict]:
     name = account.name
     if _is_daemon(facts, account):
         yield invalid(InvalidReason.DAEMON_APPROVED, f"{name} is the daemon's own account")
@@ -257,10 +266,11 @@ def _account_doubts(facts: Facts, account: Account) -> Iterator[Verdict]:
         yield invalid(
             InvalidReason.OUTSIDE_AUTHORITY, f"{name} does not belong to {facts.plan.authority}"
         )
-    elif not any(_is_old_enough(facts, member) for member in found):
+    elif not any(is_old_enough(facts, member) for member in found):
+        what = "plan was submitted" if facts.plan.template is None else "template was approved"
         yield invalid(
             InvalidReason.MEMBER_TOO_LATE,
-            f"{name} joined {facts.plan.authority} after the plan was submitted",
+            f"{name} joined {facts.plan.authority} after the {what}",
         )
 
 
@@ -275,14 +285,28 @@ def _key(facts: Facts, account: Account) -> str | None:
     return None if person is None else person.key
 
 
+def _native_objection(facts: Facts) -> Verdict | None:
+    """What the change system's own calendar holds against running it at this moment."""
+    schedule = facts.snapshot.schedule
+    found = schedule.binding(facts.clocks)
+    if found is not None:
+        return invalid(InvalidReason.FROZEN, found.said, not_before=found.ends_at)
+    if schedule.unreadable:
+        because = f"the change system's schedules cannot be read: {schedule.unreadable}"
+        return invalid(InvalidReason.SCHEDULE_UNREADABLE, because)
+    return None
+
+
 def may_run_now(facts: Facts) -> Verdict | None:
-    """Inside the plan's window and the record's own, outside every freeze."""
+    """Inside the plan's window and the record's own, outside every freeze and blackout."""
     earliest, now = min(facts.clocks), max(facts.clocks)
     for freeze in facts.freezes:
         if freeze.covers(earliest) or freeze.covers(now):
             return invalid(
                 InvalidReason.FROZEN, f"change freeze {freeze.name}", not_before=freeze.ends_at
             )
+    if (objection := _native_objection(facts)) is not None:
+        return objection
     for window in (facts.plan.window, facts.snapshot.window):
         if window.earliest is not None and earliest < window.earliest:
             return Verdict(

@@ -1,7 +1,7 @@
 """MemoryChangeControl: native changes of one system, with approvers and admins played by a test."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -15,10 +15,12 @@ from engine.domain.change import (
     CloseCode,
     FieldEdit,
     Membership,
+    Preapproval,
 )
-from engine.domain.decision import Window
+from engine.domain.decision import ChangeKind, TemplatePin, Window
 from engine.domain.plan import ChangeDraft, PlanText
 from engine.domain.refs import Account, ChangeRef, TicketRef
+from engine.domain.schedule import NativeSchedule
 from engine.errors import (
     DoesNotFitError,
     InvalidAnswerError,
@@ -79,7 +81,9 @@ class MemoryChangeControl:
         """Start without changes."""
         self.records: dict[str, ChangeRecord] = {}
         self.groups: dict[str, tuple[Membership, ...] | None] = {}
+        self.preapproval: Preapproval | None = None
         self.is_history_readable = True
+        self.schedule = NativeSchedule()
         self.all_must_approve = all_must_approve
         self._system = system
         self._clock = clock
@@ -91,6 +95,24 @@ class MemoryChangeControl:
     def system(self) -> str:
         """The system's name."""
         return self._system
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether a test has put a standing approval here."""
+        return self.preapproval is not None
+
+    def check_template(self, pin: TemplatePin) -> tuple[Finding, ...]:
+        """Return whether the pinned version is the one in force."""
+        found = self.preapproval
+        is_good = found is not None and (found.template, found.current) == (pin.id, pin.version)
+        return (
+            Finding(
+                severity=Severity.OK if is_good else Severity.FAULT,
+                code=f"template:{pin.id}",
+                system=self.system,
+                seen="in force" if is_good else "not the pinned one",
+            ),
+        )
 
     def find(self, correlation_id: str) -> ChangeRef | None:
         """Return the change that carries this correlation id."""
@@ -137,6 +159,10 @@ class MemoryChangeControl:
             raise PlanChangedError(f"{ref}: the fields read back are not the draft's")
         if record.state is not ChangeState.NEW or record.rows:
             return
+        if draft.kind is ChangeKind.STANDARD:
+            self._move(record, ChangeState.SCHEDULED, self._account)
+            record.chain, record.rollup = ChainState.COMPLETE, ApprovalState.APPROVED
+            return
         now = self._clock.now()
         for member in self.groups.get(draft.authority_group) or ():
             record.rows.append(
@@ -175,7 +201,14 @@ class MemoryChangeControl:
             daemon=self._account,
             version=str(record.version),
             reason=record.reason,
+            schedule=self.schedule,
+            preapproval=self.preapproval if record.draft.kind is ChangeKind.STANDARD else None,
         )
+
+    def ahead(self, window: Window, native: Mapping[str, str]) -> NativeSchedule:
+        """Return what a test put into the calendar."""
+        del window, native  # a test puts there what matters
+        return self.schedule
 
     def first_cursor(self) -> Cursor:
         """Return the server's now."""

@@ -16,7 +16,6 @@ from engine.errors import (
     ConfigurationError,
     DoesNotFitError,
     MissingRightError,
-    PlanChangedError,
     TiergateError,
     UnmappedValueError,
 )
@@ -24,7 +23,6 @@ from tests.integration.servicenow.conftest import Call, Connect
 
 TABLE = "/api/now/table"
 CAB = "b85d44954a3623120004689b2d5dd60a"
-BGP_TEMPLATE = "16c2273c47010200e90d87e8dee49006"
 TEXT = PlanText(
     short_description="Add bob.miller to PROD-DB-Admins",
     description="d",
@@ -140,18 +138,6 @@ def test_an_emergency_change_goes_its_own_way(
     snow.changes.begin(ref, at=sandbox.clock.now())
     snow.changes.close(ref, code=CloseCode.SUCCESSFUL, notes="Done.", at=sandbox.clock.now())
     assert snow.changes.snapshot(ref).state is ChangeState.CLOSED
-
-
-def test_a_standard_change_whose_template_hides_the_plan_is_not_submitted(
-    snow: ServiceNowAdapters, draft: ChangeDraft
-) -> None:
-    standard = dataclasses.replace(
-        draft, kind=ChangeKind.STANDARD, template="Clear BGP", template_version=BGP_TEMPLATE
-    )
-    ref = snow.changes.open(standard)
-    with pytest.raises(PlanChangedError):
-        snow.changes.submit(ref, standard)
-    assert snow.changes.snapshot(ref).chain is ChainState.NOT_STARTED
 
 
 def test_a_standard_change_needs_its_pinned_template(
