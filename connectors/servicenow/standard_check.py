@@ -57,7 +57,7 @@ class TemplateCheck:
             yield self._fault(pin, f"{name}: nobody is seen to have approved its proposal")
         if found.edits is None:
             yield self._probe.finding(
-                Severity.UNSAFE,
+                Severity.FAULT,
                 f"{_code(pin)}:history",
                 f"{name}: its history cannot be read, or does not say who wrote it last",
                 "Grant the read right on sys_audit; propose the template anew if it was edited.",

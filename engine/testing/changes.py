@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from engine.domain.change import (
@@ -18,7 +18,7 @@ from engine.domain.change import (
     Preapproval,
 )
 from engine.domain.decision import ChangeKind, TemplatePin, Window
-from engine.domain.plan import ChangeDraft, PlanText
+from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.schedule import NativeSchedule
 from engine.errors import (
@@ -33,41 +33,11 @@ from engine.ports.changes import OpenedChange
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
-from engine.testing.desk import Written, add_once
+from engine.testing.change_record import ChangeRecord
+from engine.testing.desk import add_once
 
 _LONGEST = 32_000
 _ENDED = frozenset({ChangeState.CLOSED, ChangeState.CANCELLED, ChangeState.REJECTED})
-
-
-@dataclass(slots=True, kw_only=True)
-class ChangeRecord:
-    """One change with everything that stands around it."""
-
-    ref: ChangeRef
-    draft: ChangeDraft
-    text: PlanText
-    window: Window
-    correlation_id: str
-    opened_at: datetime
-    updated_at: datetime
-    state: ChangeState = ChangeState.NEW
-    chain: ChainState = ChainState.NOT_STARTED
-    rollup: ApprovalState = ApprovalState.NOT_REQUESTED
-    moved_by: Account | None = None
-    is_on_hold: bool = False
-    reason: str = ""
-    unmapped: str = ""
-    close_code: CloseCode | None = None
-    close_notes: str = ""
-    version: int = 1
-    rows: list[ApprovalRow] = field(default_factory=list[ApprovalRow])
-    history: list[FieldEdit] = field(default_factory=list[FieldEdit])
-    notes: list[Written] = field(default_factory=list[Written])
-    attachments: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    links: list[TicketRef] = field(default_factory=list[TicketRef])
-    claims: dict[str, str] = field(default_factory=dict[str, str])
-    actual_start: datetime | None = None
-    actual_end: datetime | None = None
 
 
 class MemoryChangeControl:

@@ -21,7 +21,8 @@ from engine.testing.brains import (
     gate_policy,
     understood,
 )
-from engine.testing.changes import ChangeRecord, MemoryChangeControl
+from engine.testing.change_record import ChangeRecord
+from engine.testing.changes import MemoryChangeControl
 from engine.testing.clocks import START, ManualClock, RecordingWaker
 from engine.testing.desk import SOURCE, MemoryTicketDesk, TicketRecord
 from engine.testing.fulfiller import MemoryFulfiller

@@ -10,9 +10,23 @@ import requests
 from connectors.servicenow.factory import ServiceNowAdapters, build
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from connectors.servicenow.settings import ServiceNowSettings
+from engine.domain.decision import ChangeKind, Window
+from engine.domain.plan import ChangeDraft, PlanText
+from engine.domain.refs import TicketKind, TicketRef
 from engine.runtime.clock import SystemClock
 
 Call = Callable[..., Any]
+TABLE = "/api/now/table"
+CAB = "b85d44954a3623120004689b2d5dd60a"
+TEXT = PlanText(
+    short_description="Add bob.miller to PROD-DB-Admins",
+    description="d",
+    justification="j",
+    risk_and_impact="r",
+    implementation="i",
+    test="t",
+    backout="b",
+)
 Connect = Callable[..., ServiceNowAdapters]
 
 
@@ -61,3 +75,28 @@ def connect(sandbox: ServiceNowSandbox) -> Connect:
 def settle(sandbox: ServiceNowSandbox) -> Callable[[], None]:
     """Move the instance's clock past everything written so far."""
     return lambda: sandbox.clock.advance(timedelta(seconds=10))
+
+
+@pytest.fixture
+def ticket(call: Call) -> TicketRef:
+    made = call(
+        "POST",
+        f"{TABLE}/incident",
+        by="abel.tuter",
+        json={"short_description": "help", "category": "inquiry"},
+    )
+    return TicketRef(system="snow", kind=TicketKind.INCIDENT, id=made["sys_id"], key=made["number"])
+
+
+@pytest.fixture
+def draft(ticket: TicketRef) -> ChangeDraft:
+    return ChangeDraft(
+        correlation_id=f"tg:{ticket.key}:1-r1",
+        plan_digest="sha256:" + "5b" * 32,
+        text=TEXT,
+        kind=ChangeKind.NORMAL,
+        window=Window(),
+        ticket=ticket,
+        requested_by=None,
+        authority_group=CAB,
+    )

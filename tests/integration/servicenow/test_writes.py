@@ -9,7 +9,7 @@ from connectors.servicenow.factory import ServiceNowAdapters
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from engine.domain.change import ChainState, ChangeState, CloseCode
 from engine.domain.decision import ChangeKind, Window
-from engine.domain.plan import ChangeDraft, PlanText
+from engine.domain.plan import ChangeDraft
 from engine.domain.refs import TicketKind, TicketRef
 from engine.domain.ticket import TicketField, TicketState
 from engine.errors import (
@@ -23,45 +23,11 @@ from tests.integration.servicenow.conftest import Call, Connect
 
 TABLE = "/api/now/table"
 CAB = "b85d44954a3623120004689b2d5dd60a"
-TEXT = PlanText(
-    short_description="Add bob.miller to PROD-DB-Admins",
-    description="d",
-    justification="j",
-    risk_and_impact="r",
-    implementation="i",
-    test="t",
-    backout="b",
-)
 
 
 @pytest.fixture
 def snow(connect: Connect) -> ServiceNowAdapters:
     return connect(unset={"category": ["inquiry"]}, faults_group="Automation")
-
-
-@pytest.fixture
-def ticket(call: Call) -> TicketRef:
-    made = call(
-        "POST",
-        f"{TABLE}/incident",
-        by="abel.tuter",
-        json={"short_description": "help", "category": "inquiry"},
-    )
-    return TicketRef(system="snow", kind=TicketKind.INCIDENT, id=made["sys_id"], key=made["number"])
-
-
-@pytest.fixture
-def draft(ticket: TicketRef) -> ChangeDraft:
-    return ChangeDraft(
-        correlation_id=f"tg:{ticket.key}:1-r1",
-        plan_digest="sha256:" + "5b" * 32,
-        text=TEXT,
-        kind=ChangeKind.NORMAL,
-        window=Window(),
-        ticket=ticket,
-        requested_by=None,
-        authority_group=CAB,
-    )
 
 
 # --- triage
