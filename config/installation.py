@@ -16,6 +16,7 @@ from config.secrets import SecretSource, refuse_literals, resolve_all
 from config.units import Confidence, Duration, Name
 from config.validation import Strict, validate
 from engine.domain.decision import Phase
+from engine.ports.heads import Facility
 
 MAIL_KIND = "smtp"
 
@@ -101,6 +102,27 @@ class TimingSection(Strict):
     settle: Duration = timedelta(seconds=60)
 
 
+class HeadsSection(Strict):
+    """Where signed heads of the audit chains go, so that a cut tail shows.
+
+    `syslog` is `unix:///dev/log`, `udp://HOST:514` or `tcp://HOST:601`; `file` is appended to.
+    """
+
+    file: StrictStr = ""
+    syslog: StrictStr = ""
+    facility: Facility = Facility.AUDIT
+
+
+class AuditSection(Strict):
+    """What becomes of the audit: its heads, and how long personal texts of ended tickets stay.
+
+    Without `keep` they stay until they are erased by command.
+    """
+
+    heads: HeadsSection = HeadsSection()
+    keep: Duration | None = None
+
+
 def _empty_if_nothing(value: object) -> object:
     return {} if value is None else value
 
@@ -129,6 +151,7 @@ class InstallationFile(Strict):
     comments: CommentsSection = CommentsSection()
     triage: TriageSection = TriageSection()
     resolve: StrictBool = True
+    audit: AuditSection = AuditSection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +190,7 @@ class Installation:
     comments: Mapping[str, str]
     triage: TriageSection
     resolve: bool
+    audit: AuditSection
     document: Document = field(repr=False)
 
     @property
@@ -229,6 +253,7 @@ def load_installation(
         comments=file.comments.model_dump(exclude_none=True),
         triage=file.triage,
         resolve=file.resolve,
+        audit=file.audit,
         document=document,
     )
 

@@ -29,6 +29,7 @@ from engine.ports.findings import Finding
 from engine.ports.fulfilment import Fulfiller
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
+from engine.ports.trail import AccountTrail
 
 GROUP = "tiergate.connectors"
 
@@ -43,6 +44,8 @@ class Itsm:
     poll: timedelta
     channels: frozenset[str]
     """The vendor's words of channels whose requester counts as authenticated."""
+    trail: AccountTrail | None = None
+    """What the system says that our account wrote; None where a connector cannot tell."""
 
     def check(self) -> tuple[Finding, ...]:
         """Return the findings of both adapters, each once."""
@@ -92,6 +95,7 @@ class _ServiceNow:
             account_key=adapters.accounts.account_key,
             poll=own.poll,
             channels=frozenset(own.channels),
+            trail=adapters.trail,
         )
 
 
@@ -107,6 +111,7 @@ class _Jira:
             account_key=adapters.accounts.account_key,
             poll=own.poll,
             channels=frozenset(own.channels),
+            trail=adapters.trail,
         )
 
 

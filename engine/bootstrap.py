@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,21 +18,25 @@ from engine.ai.lazy import LazyClassifier
 from engine.ai.local import LocalClassifier
 from engine.domain.action import ActionSpec, Catalogue
 from engine.domain.decision import Authority, Phase
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, TransientError
 from engine.ports.brains import Classifier
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
+from engine.ports.heads import HeadSink
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
+from engine.runtime.heads import sinks
 from engine.service.accounts import Accounts
 from engine.service.separation import check_authorities
+from engine.service.templates import check_templates
 from engine.service.world import Occasion, Services, Settings
 from engine.store.store import SQLStore, open_store
 
 _INSTALLATION = "installation.id"
 _KEY_FILE = "installation.key"
 _KEY_BYTES = 32
+_RETENTION_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ class Daemon:
     tier_map: LoadedTierMap
     catalogue: Catalogue
     polls: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+    sinks: tuple[HeadSink, ...] = ()
+    _erased_at: list[datetime] = field(default_factory=list[datetime], init=False, repr=False)
 
     def check(self, only: str | None = None) -> tuple[Finding, ...]:
         """Ask every connector, or one, for its findings; a system found unsafe is shut.
@@ -70,17 +76,45 @@ class Daemon:
         checks["mail"] = self.mailer.check
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
-        return tuple(
-            finding for name, check in checks.items() if only in {None, name} for finding in check()
-        )
+        found = [one for name, check in checks.items() if only in {None, name} for one in check()]
+        changes = {
+            name: one for name, one in self.services.changes.items() if only in {None, name}
+        }
+        policies = [action.gate_policy for action in self.tier_map.policy.actions.values()]
+        return (*found, *check_templates(changes, policies))
 
     def url_of(self, system: str) -> str:
         """Return the address of an ITSM system, as the configuration says it."""
         return str(getattr(self.opened.installation.systems[system].settings, "url", ""))
 
     def keep_house(self) -> None:
-        """Seal the audit heads; call it every few seconds."""
-        self.opened.store.seal(self.opened.clock.now())
+        """Seal the audit heads, tell them outside, and erase what is kept no longer.
+
+        Call it every few seconds; each part is done whatever becomes of another.
+
+        Raises:
+            TransientError: A place outside did not take the heads; they are told it again.
+        """
+        store, now = self.opened.store, self.opened.clock.now()
+        store.seal(now)
+        keep = self.opened.installation.audit.keep
+        if keep is not None and self._is_an_hour_since(now):
+            store.keep_until(now - keep, at=now)
+        store.scrub()
+        failed: list[TransientError] = []
+        for sink in self.sinks:
+            try:
+                store.announce(sink.name, sink.send)
+            except TransientError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _is_an_hour_since(self, now: datetime) -> bool:
+        if self._erased_at and now - self._erased_at[-1] < _RETENTION_EVERY:
+            return False
+        self._erased_at[:] = [now]
+        return True
 
 
 class NoWaker:
@@ -167,6 +201,7 @@ def open_daemon(
             tier_map=tier_map,
             catalogue=catalogue,
             polls={name: one.poll for name, one in itsm.items()},
+            sinks=_sinks(installation, clock),
         )
 
 
@@ -225,6 +260,17 @@ def _people(directories: Mapping[str, Directory]) -> People:
     if not directories:
         raise ConfigurationError("directories: expected at least one; it says who is who")
     return next(iter(directories.values())).people
+
+
+def _sinks(installation: Installation, clock: Clock) -> tuple[HeadSink, ...]:
+    """Return where signed heads go.
+
+    Raises:
+        ConfigurationError: The address of syslog is none.
+    """
+    heads = installation.audit.heads
+    file = installation.file.parent / heads.file if heads.file else None
+    return sinks(file=file, syslog=heads.syslog, facility=heads.facility, clock=clock)
 
 
 def _installation_key(installation: Installation) -> bytes:

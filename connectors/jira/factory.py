@@ -8,6 +8,7 @@ from connectors.jira.client import JiraClient
 from connectors.jira.settings import JiraSettings
 from connectors.jira.site import Site
 from connectors.jira.tickets import JiraTicketDesk
+from connectors.jira.trail import JiraTrail
 from engine.ports.clock import Clock
 
 
@@ -18,6 +19,7 @@ class JiraAdapters:
     desk: JiraTicketDesk
     changes: JiraChangeControl | None
     accounts: JiraAccountKeys
+    trail: JiraTrail
 
 
 def build(name: str, settings: JiraSettings, clock: Clock) -> JiraAdapters:
@@ -31,4 +33,5 @@ def build(name: str, settings: JiraSettings, clock: Clock) -> JiraAdapters:
         if changes is None
         else JiraChangeControl(name, settings, changes, client, site, clock),
         accounts=JiraAccountKeys(client, settings.people),
+        trail=JiraTrail(client, site, settings),
     )

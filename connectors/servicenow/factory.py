@@ -7,6 +7,7 @@ from connectors.servicenow.changes import ServiceNowChanges
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.settings import ServiceNowSettings
 from connectors.servicenow.tickets import ServiceNowTickets
+from connectors.servicenow.trail import ServiceNowTrail
 from engine.ports.clock import Clock
 
 
@@ -17,6 +18,7 @@ class ServiceNowAdapters:
     desk: ServiceNowTickets
     changes: ServiceNowChanges
     accounts: Accounts
+    trail: ServiceNowTrail
 
 
 def build(name: str, settings: ServiceNowSettings, clock: Clock) -> ServiceNowAdapters:
@@ -26,4 +28,5 @@ def build(name: str, settings: ServiceNowSettings, clock: Clock) -> ServiceNowAd
         desk=ServiceNowTickets(client, settings, clock),
         changes=ServiceNowChanges(client, settings, clock),
         accounts=Accounts(client),
+        trail=ServiceNowTrail(client, settings),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.domain.plan import Plan
 from engine.store import codec
-from engine.store.audit import ERASED
+from engine.store.tickets import ERASED
 
 Document = Mapping[str, Any]
 Lines = Sequence[tuple[str, str]]
@@ -107,7 +107,7 @@ def _classification(document: Document, handling: Document) -> Lines:
         ("Confidence", str(body.get("confidence", ""))),
         ("From the words", words),
         ("Model", str(body.get("model", ""))),
-        ("Said", _text(row, "why")),
+        ("Said", _why(row)),
     ]
     guesses = found["parameters"] if found else {}
     return [*lines, *((f"Parameter {name}", one["value"]) for name, one in guesses.items())]
@@ -181,7 +181,7 @@ def _approval(document: Document, handling: Document) -> Lines:
             asked = f"{body['authority']} (group {body['group']})\nmembers then: {members}"
             lines.append((f"Submitted {row['at']}", f"{asked}\nplan: {body['plan_digest']}"))
         elif body.get("to") == "approved":
-            lines.append((f"Approved {row['at']}", _text(row, "why")))
+            lines.append((f"Approved {row['at']}", _why(row)))
             lines += [("Approver", _approver(one)) for one in body.get("approvers") or ()]
             lines.append(("Approved plan", _text(row, "plan_digest")))
     used = [one for one in document["consumptions"] if one["effect"] in _keys(document, handling)]
@@ -232,7 +232,7 @@ def _verification(document: Document, handling: Document) -> Lines:
         ]
     for row in document["rows"]:
         if row["body"].get("handling") == handling["id"] and "verified" in row["body"]:
-            lines.append((f"Row {row['number']}", f"{_text(row, 'why')} ({row['at']})"))
+            lines.append((f"Row {row['number']}", f"{_why(row)} ({row['at']})"))
     return lines
 
 
@@ -243,7 +243,7 @@ def _result(document: Document, handling: Document) -> Lines:
         return []
     return [
         ("Stands at", f"{last['body']['to']} since {last['at']}"),
-        ("Because", _text(last, "why")),
+        ("Because", _why(last)),
     ]
 
 
@@ -280,6 +280,14 @@ def _account(account: Document | None, *, is_erased: bool) -> str:
 
 def _text(row: Document, name: str) -> str:
     return str(row["body"].get(name) or "")
+
+
+def _why(row: Document) -> str:
+    """Return the reason of a step; it stands beside the chain, and an erasure takes it."""
+    beside = row["private"]
+    if isinstance(beside, Mapping) and "why" in beside:
+        return str(beside["why"]["text"])
+    return _text(row, "why") or (ERASED if beside == ERASED else "")
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -47,6 +47,7 @@ def show_document(unit: UnitOfWork, ref: TicketRef) -> dict[str, object]:
     ticket = unit.ticket(ref)
     handling = unit.latest(ref)
     rows = unit.audit(f"{ref.system}:{ref.id}")
+    beside = unit.private(f"{ref.system}:{ref.id}")
     document: dict[str, object] = {
         "ticket": _ticket(ref, ticket),
         "stage": None,
@@ -54,7 +55,7 @@ def show_document(unit: UnitOfWork, ref: TicketRef) -> dict[str, object]:
         "decision": None,
         "change": None,
         "effects": [],
-        "audit": [audit_document(row) for row in rows],
+        "audit": [audit_document(row, beside.get(row.number, {})) for row in rows],
     }
     if handling is None:
         return document
@@ -161,14 +162,17 @@ def effect_document(effect: Effect) -> dict[str, object]:
     }
 
 
-def audit_document(row: AuditRow) -> dict[str, object]:
-    """Return one audit row."""
+def audit_document(row: AuditRow, beside: Mapping[str, str]) -> dict[str, object]:
+    """Return one audit row with the personal texts beside it; those that are gone say so."""
+    hashes = row.body.get("private")
+    names = hashes if isinstance(hashes, Mapping) else {}
+    texts = {name: beside.get(name, "erased") for name in names}
     return {
         "number": row.number,
         "at": _at(row.at),
         "event": row.event,
         "actor": row.actor,
-        "body": row.body,
+        "body": {**texts, **row.body},
         "hash": row.hash,
     }
 

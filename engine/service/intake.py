@@ -104,9 +104,10 @@ def _keep_feedback(services: Services, work: UnitOfWork, latest: Handling, ticke
     work.record(
         chain=chain,
         event="feedback",
-        actor=ticket.updated_by or "a person",
+        actor="a person",
         at=services.now(),
         body={"handling": latest.id, "ended": str(latest.stage), "edited": list(corrected)},
+        private={"by": ticket.updated_by} if ticket.updated_by else None,
     )
 
 
@@ -115,9 +116,10 @@ def _keep_reopened(services: Services, work: UnitOfWork, latest: Handling, ticke
     work.record(
         chain=chain_of(latest.ticket),
         event="feedback",
-        actor=ticket.updated_by or "a person",
+        actor="a person",
         at=services.now(),
         body={"handling": latest.id, "ended": str(latest.stage), "reopened": True},
+        private={"by": ticket.updated_by} if ticket.updated_by else None,
     )
 
 
@@ -131,7 +133,8 @@ def _note_broken(
             event="unreadable",
             actor="tiergate",
             at=services.now(),
-            body={"source": name, "why": why},
+            body={"source": name},
+            private={"why": why},
         )
 
 

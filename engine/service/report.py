@@ -9,7 +9,7 @@ from engine.domain.effect import Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Stage
 from engine.errors import RecordNotFoundError
-from engine.service import moves, telling
+from engine.service import anchors, moves, telling
 from engine.service.deliver import DELIVERED
 from engine.service.effects import FIRING, NOT_OURS, public, wake_waiting
 from engine.service.judge import change_of, plan_of
@@ -118,6 +118,7 @@ def _close(
     name = f"{telling.marker(handling, 'evidence').replace(':', '-')}-{len(effects)}.json"
     content = json.dumps(_evidence(handling, effects), indent=2, sort_keys=True)
     control.attach(change, name=name, content=content.encode(), content_type="application/json")
+    anchors.anchor(services, handling, occasion=f"end-{len(effects)}")
     fulfilled = outcome.end is Stage.FULFILLED
     is_ours = snapshot.moved_by is not None and (
         snapshot.moved_by.identity == snapshot.daemon.identity

@@ -13,7 +13,7 @@ from engine.domain.stage import TRANSITIONS, Stage
 from engine.domain.ticket import TicketState
 from engine.errors import PreconditionError, RecordNotFoundError
 from engine.ports.store import UnitOfWork
-from engine.service import moves, telling
+from engine.service import anchors, moves, telling
 from engine.service.plan import correlation_id
 from engine.service.takeover import look
 from engine.service.world import Occasion, Services, Template
@@ -178,6 +178,7 @@ def close_gate(services: Services, handling: Handling, because: str) -> bool:
             occasion=f"withdrawn-{handling.correlation_suffix}",
             reason=because,
         )
+        anchors.anchor(services, handling, occasion=f"withdrawn-{handling.correlation_suffix}")
     return True
 
 

@@ -20,11 +20,12 @@ from engine.domain.canonical import JSON, canonical_json
 from engine.domain.refs import TicketRef
 from engine.store.rows import Rows
 from engine.store.tables import AUDIT, HEAD, PRIVATE, utc
+from engine.store.tickets import ERASED
 
 INSTALLATION = "installation"
 """The chain of what concerns no single ticket; no ticket's chain lacks a colon."""
 
-STARTED, STAGE, UPDATE, ERASED = "started", "stage", "update", "erased"
+STARTED, STAGE, UPDATE = "started", "stage", "update"
 STEPS = frozenset({STARTED, STAGE, UPDATE})
 """The events that say where a handling stands; like ERASED, only the store itself writes them."""
 

@@ -1,6 +1,7 @@
 """How a database is opened: the same guarantees from SQLite and PostgreSQL."""
 
 import os
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from engine.errors import ConfigurationError, TransientError
 
 BUSY_SECONDS = 30
+_SCRUB_MILLISECONDS = 2000
 _READING = "tiergate_reading"
 
 
@@ -53,7 +55,9 @@ def _sqlite(url: URL) -> Engine:
         del record
         # The driver must not begin by itself: it would begin deferred, and fail on the first write.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # What is deleted or replaced is overwritten: an erasure leaves no text in free pages.
+        pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     def begin(connection: Connection) -> None:
@@ -84,6 +88,32 @@ def transaction(engine: Engine) -> Generator[Connection]:
     """
     with _translated(), engine.connect() as connection, connection.begin():
         yield connection
+
+
+def scrub(engine: Engine, *, is_first: bool) -> bool:
+    """Empty the write-ahead log, in which erased texts still stand; False while somebody reads.
+
+    The first time the whole file is written anew as well: earlier versions left texts in free
+    pages. On PostgreSQL nothing is done here: its own vacuum frees dead rows.
+
+    Raises:
+        TransientError: As for `transaction`.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with _translated(), engine.connect() as opened:
+        # The driver's own connection: neither statement may stand in a transaction.
+        driver: Any = opened.connection.driver_connection
+        try:
+            driver.execute(f"PRAGMA busy_timeout={_SCRUB_MILLISECONDS}")
+            if is_first:
+                driver.execute("VACUUM")
+            busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False  # somebody writes just now
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        return bool(busy == 0)
 
 
 @contextmanager

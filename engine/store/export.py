@@ -17,11 +17,12 @@ from engine.domain.handling import Handling
 from engine.domain.ticket import Ticket
 from engine.errors import ChainBrokenError, RecordNotFoundError
 from engine.store import codec
-from engine.store.audit import ERASED, audit_row
+from engine.store.audit import audit_row
 from engine.store.keys import SigningKey, is_signed
 from engine.store.seal import Head, Seal, is_proved, proof, seal_misfit
 from engine.store.sealing import leaves, sealed_heads, seals
 from engine.store.tables import AUDIT, CONSUMPTION, EFFECT, HANDLING, TICKET, utc
+from engine.store.tickets import ERASED
 from engine.store.verification import Misfit, chain_misfit, head_misfit, payloads, private_misfit
 
 FORMAT = "tiergate-audit-export-1"

@@ -145,10 +145,9 @@ class HandlingRows(AuditRows):
             "handling": handling.id,
             "from": str(handling.stage),
             "to": str(to),
-            "why": why,
             "gate": str(gate),
         }
-        if clash := set(steps) & set(evidence or {}):
+        if clash := (set(steps) | {"why"}) & set(evidence or {}):
             raise ValueError(f"evidence may not name {sorted(clash)}")
         self._append(
             chain=chain_of(handling.ticket),
@@ -156,6 +155,8 @@ class HandlingRows(AuditRows):
             actor=actor,
             at=at,
             body={**steps, **(evidence or {})},
+            # Reasons name people: who approved, who took the ticket, whom nobody knows.
+            private={"why": why} if why else None,
         )
         return after
 

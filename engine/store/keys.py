@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -77,7 +78,7 @@ def _create(directory: Path, path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    part = directory / f".{KEY_FILE}.{os.getpid()}"
+    part = directory / f".{KEY_FILE}.{os.getpid()}.{threading.get_ident()}"
     part.unlink(missing_ok=True)  # left by a start that was killed, under a process id used again
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

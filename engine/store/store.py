@@ -3,18 +3,19 @@
 import json
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from engine.domain.audit import AuditRow
+from engine.domain.audit import AuditRow, NotedSeal, SignedHead
 from engine.domain.canonical import JSON
 from engine.errors import ChainBrokenError, ConfigurationError
-from engine.store import export, verification
-from engine.store.database import connect, snapshot, transaction
+from engine.store import export, heads, verification
+from engine.store.database import connect, scrub, snapshot, transaction
+from engine.store.erasure import SCRUB_SETTING
 from engine.store.keys import KEY_FILE, SigningKey, load_or_create
 from engine.store.migrate import upgrade
 from engine.store.seal import Head, Seal
@@ -26,6 +27,10 @@ WITNESS_FILE = "audit-seals.jsonl"
 
 _TAIL = 65_536  # bytes in which the last line of the file surely lies
 _KEY_SETTING = "audit.key"
+_TOLD_SETTING = "audit.told "
+_SCRUBBED = "audit.scrubbed"
+_MOST_ERASED = 50
+_MOST_SEALS = 100  # told at once: a place that was down for days is not told a year in one breath
 
 
 class SQLStore:
@@ -72,6 +77,52 @@ class SQLStore:
             self._note(made)
         return made
 
+    def signed_head(self, chain: str, *, at: datetime) -> SignedHead:
+        """Return the signed head of one chain as it stands now; see the port."""
+        with snapshot(self._engine) as connection:
+            return heads.signed_head(connection, self._key, chain, at=at)
+
+    def announce(self, place: str, send: Callable[[Sequence[str]], None]) -> int:
+        """Hand the signed lines of every seal that this place was not told yet to `send`.
+
+        What was sent is noted after it: a crash in between tells it again. Returns how many lines
+        were sent.
+
+        Raises:
+            TransientError: `send` could not; what it was told before stays told.
+        """
+        sent = 0
+        while True:
+            with self.read() as unit:
+                told = unit.setting(_TOLD_SETTING + place)
+            with snapshot(self._engine) as connection:
+                after = int(told) if told else None
+                news = heads.announcement(connection, self._key, after=after, most=_MOST_SEALS)
+            if news is None:
+                return sent
+            send(news.lines)
+            with self.begin() as unit:
+                unit.save_setting(_TOLD_SETTING + place, str(news.newest))
+            sent += len(news.lines)
+
+    def compare(
+        self, noted: Sequence[SignedHead], seals: Sequence[NotedSeal]
+    ) -> tuple[verification.Misfit, ...]:
+        """Return what the store lacks of heads and seals that were kept outside.
+
+        Lines that this installation did not sign are left out; `is_ours` tells them.
+        """
+        ours = [one for one in noted if self.is_ours(one)]
+        with snapshot(self._engine) as connection:
+            return (
+                *heads.seal_misfits(connection, [one for one in seals if self.is_ours(one)]),
+                *heads.head_misfits(connection, ours),
+            )
+
+    def is_ours(self, one: SignedHead | NotedSeal) -> bool:
+        """Whether this installation signed the line."""
+        return heads.is_genuine(self._key.public, one)
+
     def verify(self, chain: str | None = None) -> verification.Misfit | None:
         """Return the first row that does not fit, of one chain or of everything; None: all fits."""
         # Read before the snapshot: a seal noted here is in the database that we look at then.
@@ -94,6 +145,38 @@ class SQLStore:
         """Remove every personal text of one ticket; see `ErasureRows.erase`."""
         with self.begin() as unit:
             return unit.erase(chain, at=at, actor=actor, why=why)
+
+    def keep_until(self, before: datetime, *, at: datetime) -> int:
+        """Erase the texts of every ticket that ended before; return of how many.
+
+        Some tickets a transaction: whoever handles tickets meanwhile waits for none of it long.
+        """
+        erased = 0
+        while True:
+            with self.begin() as unit:
+                chains = unit.due_for_erasure(before, limit=_MOST_ERASED)
+                for chain in chains:
+                    unit.erase(chain, at=at, actor="tiergate", why="the retention time is over")
+                forgotten = unit.forget_unhandled(before, limit=_MOST_ERASED)
+            erased += len(chains) + forgotten
+            if max(len(chains), forgotten) < _MOST_ERASED:
+                return erased
+
+    def scrub(self) -> bool:
+        """Drop erased texts from the database's own files too, where some are due.
+
+        Returns whether nothing is left to do; False while another process reads, so try again.
+        """
+        with self.read() as unit:
+            due, first = unit.setting(SCRUB_SETTING), unit.setting(_SCRUBBED)
+        if due != "due":
+            return True
+        if not scrub(self._engine, is_first=first is None):
+            return False
+        with self.begin() as unit:
+            unit.save_setting(SCRUB_SETTING, "")
+            unit.save_setting(_SCRUBBED, "yes")
+        return True
 
     def close(self) -> None:
         """Close every connection."""

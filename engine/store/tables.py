@@ -127,6 +127,13 @@ TICKET = Table(
     Column("updated_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("document", Text, nullable=False),
+    Column("erased_at", Instant),
+)
+Index(
+    "ix_ticket_unerased",
+    TICKET.c.seen_at,
+    sqlite_where=text("erased_at IS NULL"),
+    postgresql_where=text("erased_at IS NULL"),
 )
 
 BROKEN = Table(

@@ -1,5 +1,6 @@
 """Intake's rows: cursors, tickets as last seen, records that could not be read."""
 
+import dataclasses
 from datetime import datetime
 
 from sqlalchemy import Select, delete, func, select, update
@@ -11,6 +12,24 @@ from engine.ports.paging import Cursor
 from engine.store import codec
 from engine.store.rows import Rows
 from engine.store.tables import BROKEN, CURSOR, TICKET, utc
+
+ERASED = "erased"
+"""What stands where a personal text stood, and the event that says so."""
+
+
+def without_words(ticket: Ticket) -> Ticket:
+    """Return what is kept of a ticket whose personal texts are erased: ids, times and states."""
+    return dataclasses.replace(
+        ticket,
+        short_description=ERASED,
+        description="",
+        requester=None,
+        creator=None,
+        subject=None,
+        assignee=None,
+        variables={},
+        updated_by="",
+    )
 
 
 class TicketRows(Rows):
@@ -32,6 +51,9 @@ class TicketRows(Rows):
 
         An older copy (by the remote `updated_at`) never replaces a newer one. A ticket whose
         version token stands still while its content moved (an approval row beside it) is new.
+
+        What was erased stays erased for as long as the ticket is closed: its new version is kept
+        without a word of it, and is no news.
         """
         values = {
             "system": ticket.ref.system,
@@ -52,14 +74,22 @@ class TicketRows(Rows):
             return True
         here = (TICKET.c.system == ticket.ref.system) & (TICKET.c.id == ticket.ref.id)
         stored = self._connection.execute(
-            select(TICKET.c.document, TICKET.c.updated_at).where(here).with_for_update()
+            select(TICKET.c.document, TICKET.c.updated_at, TICKET.c.erased_at)
+            .where(here)
+            .with_for_update()
         ).one()
         if stored.updated_at > utc(ticket.updated_at):
+            return False
+        if stored.erased_at is not None and not ticket.state.is_open:
+            blank = codec.dumps(without_words(ticket))
+            self._connection.execute(
+                update(TICKET).where(here).values(**values | {"document": blank})
+            )
             return False
         if codec.loads(Ticket, stored.document) == ticket:
             self._connection.execute(update(TICKET).where(here).values(seen_at=seen_at))
             return False
-        self._connection.execute(update(TICKET).where(here).values(**values))
+        self._connection.execute(update(TICKET).where(here).values(**values, erased_at=None))
         return True
 
     def ticket(self, ref: TicketRef) -> Ticket | None:

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, select, tuple_
 
 from engine.domain.audit import GENESIS, AuditRow, first_misfit
 from engine.domain.canonical import JSON
-from engine.store.audit import ERASED, STEPS, audit_row, private_hash
+from engine.store.audit import STEPS, audit_row, private_hash
 from engine.store.seal import Head, Seal, root, seal_misfit
 from engine.store.sealing import last_seal, leaves, sealed_heads, seals
 from engine.store.tables import AUDIT, HANDLING, HEAD, PRIVATE, SEAL_LEAF
+from engine.store.tickets import ERASED
 
 SEALS = "seals"
 """The name under which a misfit of the seals themselves is reported."""

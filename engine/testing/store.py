@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 
+from engine.domain.audit import SignedHead
+from engine.errors import RecordNotFoundError
 from engine.ports.store import UnitOfWork
 from engine.testing.store_rows import Rows
 from engine.testing.store_work import MemoryUnitOfWork
@@ -33,6 +36,20 @@ class MemoryStore:
             finally:
                 self._writer = None
         self.after_commit()
+
+    def signed_head(self, chain: str, *, at: datetime) -> SignedHead:
+        """Return the last row of a chain; in memory nobody holds a key, so it says that."""
+        rows = self._rows.chains.get(chain, ())
+        if not rows:
+            raise RecordNotFoundError(f"no audit chain {chain!r}")
+        return SignedHead(
+            chain=chain,
+            number=rows[-1].number,
+            hash=rows[-1].hash,
+            at=at,
+            key="sha256:" + "0" * 64,
+            signature="0" * 128,
+        )
 
     def before_commit(self) -> None:
         """Let a subclass fail a commit; by default every commit succeeds."""

@@ -115,10 +115,9 @@ class _HandlingRows(AuditRows):
             "handling": handling.id,
             "from": str(handling.stage),
             "to": str(to),
-            "why": why,
             "gate": str(gate),
         }
-        if clash := set(body) & set(evidence or {}):
+        if clash := (set(body) | {"why"}) & set(evidence or {}):
             raise ValueError(f"evidence may not name {sorted(clash)}")
         self.record(
             chain=f"{handling.ticket.system}:{handling.ticket.id}",
@@ -126,6 +125,7 @@ class _HandlingRows(AuditRows):
             actor=actor,
             at=at,
             body={**body, **(evidence or {})},
+            private={"why": why} if why else None,
         )
         return after
 

@@ -2,32 +2,40 @@
 
 import io
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 from unittest import mock
 
 import requests
 from ruamel.yaml import YAML
 
+from config.installation import Installation
+from config.renderer import TemplateRenderer
+from config.tier_map import LoadedTierMap, load_tier_map
 from connectors.jira.sandbox.server import JiraSandbox
 from connectors.ldap.sandbox.server import DirectorySandbox
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from connectors.smtp.sandbox.server import MailSandbox
 from engine.ai.local import LocalClassifier
 from engine.bootstrap import Daemon, open_daemon
+from engine.bootstrap import _renderer as make_renderer
+from engine.cli.demo.files import _tier_map as demo_map
 from engine.cli.demo.files import write_files
 from engine.cli.sandbox import document_of
+from engine.domain.action import Catalogue
 from engine.domain.handling import Handling
 from engine.domain.refs import TicketRef
 from engine.domain.stage import Stage
 from engine.ports.training import TrainingSet
 from engine.runtime.clock import SystemClock
 from engine.runtime.embedded import EmbeddedRuntime
+from engine.runtime.work import _ACCOUNTS as EVERY
 from engine.runtime.work import DaemonWork
+from engine.service.accounts import Accounts
 from engine.service.world import Services, chain_of
 
 _QUIET_ROUNDS = 2
@@ -38,14 +46,41 @@ _LONG = timedelta(minutes=65)
 
 
 _TRAINED: dict[str, LocalClassifier] = {}
+_MAPS: dict[str, LoadedTierMap] = {}
+_RENDERERS: dict[str, TemplateRenderer] = {}
+_WORLDS: dict[str, str] = {}
+
+# A start of the daemon reads, compiles and trains half a second of things that are the same in
+# every play: what depends on equal inputs alone is made once a process, not once a play.
 
 
 def _trained(training: TrainingSet) -> LocalClassifier:
-    """The same phrases give the same classifier: it is trained once a process, not once a play."""
     key = repr(training)
     if key not in _TRAINED:
         _TRAINED[key] = LocalClassifier(training)
     return _TRAINED[key]
+
+
+def _tier_map(path: Path, catalogue: Catalogue, names: Collection[str]) -> LoadedTierMap:
+    key = repr((path.read_text("utf-8"), sorted(catalogue), sorted(names)))
+    if key not in _MAPS:
+        _MAPS[key] = load_tier_map(path, catalogue, names)
+    return _MAPS[key]
+
+
+def _renderer(installation: Installation) -> TemplateRenderer:
+    key = repr((installation.templates, installation.comments))
+    if key not in _RENDERERS:
+        _RENDERERS[key] = make_renderer(installation)
+    return _RENDERERS[key]
+
+
+def _awake(_stop: threading.Event) -> Callable[[float], None]:
+    return lambda _seconds: None
+
+
+def _demo_map() -> str:
+    return _WORLDS.setdefault("map", demo_map())
 
 
 class MovingClock:
@@ -103,10 +138,12 @@ class Theatre:
 
 
 @contextmanager
-def open_theatre(folder: Path) -> Generator[Theatre]:
+def open_theatre(
+    folder: Path, flavour: Literal["cloud", "datacenter"] = "cloud"
+) -> Generator[Theatre]:
     with (
         ServiceNowSandbox(folder / "servicenow", "empty") as servicenow,
-        JiraSandbox(folder / "jira", "empty", "cloud") as jira,
+        JiraSandbox(folder / "jira", "empty", flavour) as jira,
         DirectorySandbox(folder / "ldap", "demo") as directory,
         MailSandbox(folder / "smtp") as mail,
     ):
@@ -124,6 +161,25 @@ def edit_yaml(path: Path, change: Callable[[Any], None]) -> None:
     path.write_text(out.getvalue(), "utf-8")
 
 
+class Patient:
+    """The look at our accounts, as often as the daemon's own timer has it: not in every round."""
+
+    def __init__(self, inner: Accounts, clock: MovingClock) -> None:
+        self.inner = inner
+        self._clock = clock
+        self._looked: dict[str, datetime] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def watch(self, system: str) -> None:
+        now, last = self._clock.now(), self._looked.get(system)
+        if last is not None and now - last < EVERY:
+            return self.inner.require_safe(system)
+        self._looked[system] = now
+        return self.inner.watch(system)
+
+
 class Company:
     """One installation of the daemon, in this process, over one store."""
 
@@ -135,13 +191,15 @@ class Company:
         self.folder = theatre.folder / name
         if config is None:
             self.folder.mkdir(mode=0o700)
-            config = write_files(self.folder, theatre.document)
+            with mock.patch("engine.cli.demo.files._tier_map", _demo_map):
+                config = write_files(self.folder, theatre.document)
         self.config = config
         self.steps: list[tuple[Stage, Stage, str]] = []
         self.interpose: Callable[[Services], Services] = lambda services: services
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self.daemon: Daemon | None = None
+        self._watched: Patient | None = None
 
     @property
     def tiers(self) -> Path:
@@ -152,7 +210,13 @@ class Company:
         self.close()
         # It trains when it is first asked, so this one stands for as long as the daemon does.
         self._stack.enter_context(mock.patch("engine.bootstrap.LocalClassifier", _trained))
-        with mock.patch("engine.bootstrap.SystemClock", return_value=self.theatre.clock):
+        # Time passes only when a play says so: a wait between two tries is over at once.
+        self._stack.enter_context(mock.patch("connectors.http.tenacity.sleep_using_event", _awake))
+        with (
+            mock.patch("engine.bootstrap.SystemClock", return_value=self.theatre.clock),
+            mock.patch("engine.bootstrap.load_tier_map", _tier_map),
+            mock.patch("engine.bootstrap._renderer", _renderer),
+        ):
             self.daemon = self._stack.enter_context(open_daemon(self.config))
 
     def close(self) -> None:
@@ -170,6 +234,7 @@ class Company:
         before = len(self.steps)
         assert self.daemon is not None
         services = self.interpose(self.daemon.services)
+        services = replace(services, accounts=cast("Accounts", self._patient(self.daemon)))
         work = DaemonWork(
             services,
             polls={self.system: timedelta(seconds=1)},
@@ -180,6 +245,11 @@ class Company:
         runtime.run_once()
         assert may_fail or not runtime.failing, runtime.failing
         return len(self.steps) - before
+
+    def _patient(self, daemon: Daemon) -> "Patient":
+        if self._watched is None or self._watched.inner is not daemon.accounts:
+            self._watched = Patient(daemon.accounts, self.theatre.clock)
+        return self._watched
 
     def settle(self, *, long: bool = True) -> None:
         """Go on until nothing moves without a person or a date."""
@@ -216,7 +286,11 @@ class Company:
         """The ticket's whole chain, as rows of event and body."""
         chain = chain_of(ref)
         with self.services.store.begin() as work:
-            return [{"event": row.event, **row.body} for row in work.audit(chain)]
+            beside = work.private(chain)
+            return [
+                {"event": row.event, **row.body, **beside.get(row.number, {})}
+                for row in work.audit(chain)
+            ]
 
 
 class Interposed:
@@ -241,11 +315,14 @@ class Interposed:
         return call
 
 
-def act_after(company: Company, call: str, act: Callable[[], None]) -> None:
+def act_after(
+    company: Company, call: str, act: Callable[[], None], *, system: str | None = None
+) -> None:
     """Let a person act right after the daemon's next `call` of the change system."""
-    inner = Interposed(company.services.changes[company.system], call, act)
+    name = system or company.system
+    inner = Interposed(company.services.changes[name], call, act)
 
     def interpose(services: Services) -> Services:
-        return replace(services, changes={**services.changes, company.system: inner})
+        return replace(services, changes={**services.changes, name: inner})
 
     company.interpose = interpose

@@ -48,14 +48,16 @@ def test_every_step_stands_in_the_ticket_s_chain_with_from_to_why_and_gate(
         rows = unit.audit("servicenow:sys1")
         beside = unit.private("servicenow:sys1")
     assert [row.event for row in rows] == ["started", "stage", "stage", "stage"]
-    assert rows[2].body == {
+    body = dict(rows[2].body)
+    assert set(body.pop("private")) == {"why"}
+    assert body == {
         "handling": "servicenow:sys1:1",
         "from": "triaged",
         "to": "decided",
-        "why": "map",
         "gate": "none",
     }
-    assert beside == {1: {"short_description": "My password is lost"}}
+    assert beside[1] == {"short_description": "My password is lost"}
+    assert beside[3] == {"why": "map"}
     assert "password" not in str(rows[0].body)
 
 

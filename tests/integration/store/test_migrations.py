@@ -90,7 +90,7 @@ def test_a_conditional_unique_key_has_the_same_condition_in_both(url: str) -> No
         if index.get("dialect_options", {}).get(f"{dialect}_where") is not None
     }
     engine.dispose()
-    assert len(declared) == 4
+    assert len(declared) == 5
     assert {name: where.strip("()") for name, where in migrated.items()} == declared
 
 

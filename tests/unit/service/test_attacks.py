@@ -41,7 +41,7 @@ def with_policy(world: MemoryWorld, **changes: object) -> None:
 
 def whys(world: MemoryWorld, ref: TicketRef) -> list[str]:
     with world.store.begin() as work:
-        return [str(row.body.get("why", "")) for row in work.audit(chain_of(ref))]
+        return [texts.get("why", "") for texts in work.private(chain_of(ref)).values()]
 
 
 def add_account(world: MemoryWorld, key: str, account: Account) -> None:

@@ -101,7 +101,9 @@ def test_a_person_who_corrects_a_field_is_kept_as_feedback_once() -> None:
     world.run()
     with world.store.begin() as work:
         rows = [row for row in work.audit(chain_of(ref)) if row.event == "feedback"]
-    assert [(row.actor, row.body["edited"]) for row in rows] == [("agt1", ["category"])]
+        by = [work.private(chain_of(ref))[row.number]["by"] for row in rows]
+    assert [(row.actor, row.body["edited"]) for row in rows] == [("a person", ["category"])]
+    assert by == ["agt1"]
 
 
 def test_a_field_that_a_person_set_is_left_alone_and_said_so() -> None:
@@ -139,5 +141,7 @@ def test_a_ticket_that_is_opened_again_is_kept_as_feedback() -> None:
     world.run()
     with world.store.begin() as work:
         kept = [row for row in work.audit(chain_of(ref)) if row.event == "feedback"]
-    assert [(row.actor, row.body["reopened"]) for row in kept] == [("req", True)]
+        by = [work.private(chain_of(ref))[row.number]["by"] for row in kept]
+    assert [(row.actor, row.body["reopened"]) for row in kept] == [("a person", True)]
+    assert by == ["req"]
     assert world.handling(ref).attempt == 1
