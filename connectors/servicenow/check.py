@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from connectors.servicenow import query as q
+from connectors.servicenow.agenda_check import check_agenda
 from connectors.servicenow.answers import Record, shown, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.mapping import TICKET_FIELDS
@@ -256,6 +257,7 @@ class ChangeCheck:
                 self._probe.time_zone,
                 lambda: self._probe.columns("change_request", SNAPSHOT_FIELDS),
                 lambda: self._probe.may_write("change_request"),
+                lambda: check_agenda(self._probe, self._settings.schedule),
                 *(
                     (
                         lambda table=table: self._probe.readable(

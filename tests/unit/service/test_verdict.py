@@ -15,6 +15,7 @@ from engine.domain.change import (
     VerdictKind,
 )
 from engine.domain.decision import Window
+from engine.domain.schedule import NativeSchedule
 from engine.service.verdict import INVALID_FOLLOWS, verdict
 from engine.service.verdict_rules import NATIVE_ENDS, Facts
 from engine.testing.clocks import START
@@ -32,6 +33,7 @@ from tests.unit.service.verdict_facts import (
     SAM,
     SUBMITTED,
     approved,
+    blackout,
     edit,
     edited,
     frozen,
@@ -293,6 +295,25 @@ TABLE: tuple[Row, ...] = (
         R.HISTORY_UNREADABLE,
     ),
     ("in a freeze", lambda: frozen(NOW - HOUR, NOW + HOUR), K.INVALID, R.FROZEN),
+    (
+        "in a blackout of the change system",
+        lambda: blackout(NOW - HOUR, NOW + HOUR),
+        K.INVALID,
+        R.FROZEN,
+    ),
+    ("a blackout that is over", lambda: blackout(NOW - HOUR, NOW), K.APPROVED, None),
+    (
+        "a conflict that approvers were told of",
+        lambda: blackout(NOW - HOUR, None, is_binding=False),
+        K.APPROVED,
+        None,
+    ),
+    (
+        "a schedule of the change system that nobody can read",
+        lambda: with_snapshot(schedule=NativeSchedule(unreadable="403")),
+        K.INVALID,
+        R.SCHEDULE_UNREADABLE,
+    ),
     # --- around the chain
     ("moved on without the chain", lambda: with_snapshot(chain=C.BYPASSED), K.INVALID, R.BYPASSED),
     (

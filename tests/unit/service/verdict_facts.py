@@ -17,6 +17,7 @@ from engine.domain.decision import Freeze, Window
 from engine.domain.handling import Submission
 from engine.domain.plan import Plan, PlanText
 from engine.domain.refs import Account, ChangeRef, Person, TicketKind, TicketRef
+from engine.domain.schedule import NativeSchedule, Obstacle, ObstacleKind
 from engine.service.verdict_rules import Facts
 from engine.testing.clocks import START
 
@@ -167,6 +168,17 @@ def with_members(*members: Membership) -> Facts:
 def edited(**texts: str) -> Facts:
     facts = approved()
     return with_snapshot(text=replace(facts.snapshot.text, **texts))
+
+
+def blackout(begins_at: datetime, ends_at: datetime | None, *, is_binding: bool = True) -> Facts:
+    obstacle = Obstacle(
+        kind=ObstacleKind.BLACKOUT,
+        name="year end",
+        begins_at=begins_at,
+        ends_at=ends_at,
+        is_binding=is_binding,
+    )
+    return with_snapshot(schedule=NativeSchedule(obstacles=(obstacle,)))
 
 
 def frozen(begins_at: datetime, ends_at: datetime) -> Facts:
