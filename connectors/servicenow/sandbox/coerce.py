@@ -54,16 +54,21 @@ def coerce(
     if column.type is ColumnType.REFERENCE:
         return _reference(column, value, lookup)
     if column.choices:
-        value = _choice(column, value)
+        value = _choice(column, value, labels=zone is not None or column.numeric)
     return value[: column.length] if handler is None else handler(value)
 
 
-def _choice(column: Column, value: str) -> str:
+def _choice(column: Column, value: str, *, labels: bool) -> str:
+    """Return the kept value of a choice; a label counts where display values are sent.
+
+    A number column takes a label in any case, there is nothing else that it could mean.
+    """
     if value in column.choices or not value:
         return value
-    labels = {label.lower(): kept for kept, label in column.choices.items()}
-    if value.lower() in labels:
-        return labels[value.lower()]
+    if labels or column.strict_choice:
+        named = {label.lower(): kept for kept, label in column.choices.items()}
+        if value.lower() in named:
+            return named[value.lower()]
     return "" if column.strict_choice else value
 
 

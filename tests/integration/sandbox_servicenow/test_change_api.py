@@ -94,11 +94,14 @@ def test_a_standard_change_comes_from_its_template(daemon: Api) -> None:
     daemon.get(f"{CHANGE}/model/007c4001c343101035ae3f52c1d3aeb2")
 
 
-def test_conflicts_are_found_between_changes_of_one_item(daemon: Api) -> None:
-    span = {"start_date": "2027-01-01 10:00:00", "end_date": "2027-01-01 12:00:00"}
-    first = opened(daemon, cmdb_ci=SERVER, **span)
-    second = opened(daemon, cmdb_ci=SERVER, start_date="2027-01-01 11:00:00",
-                    end_date="2027-01-01 13:00:00")  # fmt: skip
+def test_conflicts_are_found_between_changes_of_one_item(admin: Api, daemon: Api) -> None:
+    """The item is no server, so that no maintenance window is asked for."""
+    (item,) = admin.records("cmdb_ci_computer", "nameSTARTSWITHMacBook")
+    item = item["sys_id"]
+    span = {"start_date": "2027-02-03 10:00:00", "end_date": "2027-02-03 12:00:00"}
+    first = opened(daemon, cmdb_ci=item, **span)
+    second = opened(daemon, cmdb_ci=item, start_date="2027-02-03 11:00:00",
+                    end_date="2027-02-03 13:00:00")  # fmt: skip
     daemon.post(f"{CHANGE}/{opened(daemon)}/conflict", {}, 400)
     worker = daemon.post(f"{CHANGE}/{first}/conflict", {}, 200)["result"]["worker"]
     daemon.get(f"{CHANGE}/worker/{worker['sysId']}")
@@ -112,7 +115,9 @@ def test_conflicts_are_found_between_changes_of_one_item(daemon: Api) -> None:
     assert daemon.get(f"{CHANGE}/{first}/conflict").json()["result"]["status"] == "No Conflict"
     answer = daemon.session.delete(f"{daemon.url}{CHANGE}/{first}/conflict", timeout=10)
     assert answer.status_code == 204
-    daemon.get(f"/api/sn_chg_rest/change/ci/{SERVER}/schedule")
+    assert daemon.get(f"{CHANGE}/{first}/conflict").json()["result"]["status"] == "Not Run"
+    daemon.get(f"/api/sn_chg_rest/change/ci/{item}/schedule")
+    daemon.get(f"/api/sn_chg_rest/change/ci/{'0' * 32}/schedule", 404)
 
 
 def test_tasks_and_items_hang_on_a_change(daemon: Api) -> None:
@@ -290,7 +295,7 @@ def test_configuration_items_are_made_and_related(admin: Api, daemon: Api) -> No
         made.append(admin.post(path, body)["result"]["attributes"]["sys_id"])
     changed = patch(admin, f"{path}/{made[0]}", {"attributes": {"cpu_name": "i5"}})
     assert changed["result"]["attributes"]["cpu_name"] == "i5"
-    (kind,) = daemon.records("cmdb_rel_type", "nameLIKEUsed")
+    kind = daemon.records("cmdb_rel_type", "name=Depends on::Used by")[0]
     relation = {"inbound_relations": [{"target": made[1], "type": kind["sys_id"]}]}
     result = admin.post(f"{path}/{made[0]}/relation", relation, 200)["result"]
     assert [one["target"]["display_value"] for one in result["inbound_relations"]] == ["linux100"]

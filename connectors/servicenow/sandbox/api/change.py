@@ -39,7 +39,7 @@ class ChangeApi:
         self._instance = instance
         self._records = instance.records
         self._parts = ChangeParts(instance)
-        parts = self._parts
+        parts, times = self._parts, self._parts.schedules
         self._routes: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "", self._list),
             ("POST", "", self._create),
@@ -51,19 +51,19 @@ class ChangeApi:
             ("PATCH", f"standard/{_ID}/risk", self._update),
             ("GET", "model", parts.models),
             ("GET", f"model/{_ID}", parts.model),
-            ("GET", f"worker/{_ID}", parts.worker),
-            ("GET", f"ci/{_ID}/schedule", parts.schedule),
+            ("GET", f"worker/{_ID}", times.worker),
+            ("GET", f"ci/{_ID}/schedule", times.schedule),
             ("GET", f"(?:{_KIND}/)?{_ID}", self._one),
             ("PATCH", f"(?:{_KIND}/)?{_ID}", self._update),
             ("PUT", f"(?:{_KIND}/)?{_ID}", self._update),
             ("DELETE", f"(?:{_KIND}/)?{_ID}", self._delete),
             ("GET", f"{_ID}/nextstates", parts.next_states),
             ("PATCH", f"{_ID}/approvals", parts.answer),
-            ("GET", f"{_ID}/conflict", parts.conflicts),
-            ("POST", f"{_ID}/conflict", parts.check_conflicts),
-            ("DELETE", f"{_ID}/conflict", parts.cancel_conflicts),
-            ("GET", f"{_ID}/schedule", parts.schedule),
-            ("PATCH", f"{_ID}/schedule/first_available", parts.first_available),
+            ("GET", f"{_ID}/conflict", times.conflicts),
+            ("POST", f"{_ID}/conflict", times.check),
+            ("DELETE", f"{_ID}/conflict", times.cancel),
+            ("GET", f"{_ID}/schedule", times.schedule),
+            ("PATCH", f"{_ID}/schedule/first_available", times.first_available),
             ("GET", f"{_ID}/task", parts.tasks),
             ("POST", f"{_ID}/task", parts.add_task),
             ("GET", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", parts.one_task),
@@ -135,7 +135,11 @@ class ChangeApi:
         producer = self._records.read("std_change_record_producer", template)
         if producer is not None:
             version = self._records.read("std_change_producer_version", producer["current_version"])
-        if version is None:
+        template = version["std_change_producer"] if version else ""
+        producer = self._records.read("std_change_record_producer", template)
+        # A template that was retired or switched off is in nobody's catalogue any more.
+        offered = producer and producer["active"] == "true" and producer["retired"] != "true"
+        if version is None or not offered:
             raise ApiError(404, "Standard Change Template record not found", "")
         values = self.values(call) | {
             "type": "standard",

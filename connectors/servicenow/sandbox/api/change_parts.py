@@ -1,21 +1,21 @@
 """What hangs on a change in its API: tasks, items, conflicts, schedules, answers, models."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
+from connectors.servicenow.sandbox.api.change_schedule import ChangeSchedule
+from connectors.servicenow.sandbox.api.misc import number
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.http import ApiError, Call, Reply, json_reply, object_body
 from connectors.servicenow.sandbox.instance import Instance
-from connectors.servicenow.sandbox.query.values import stamp
+from connectors.servicenow.sandbox.query.parse import parse
 from connectors.servicenow.sandbox.records import AbortedError
 from connectors.servicenow.sandbox.rules import changes
 from connectors.servicenow.sandbox.schema import Column, ColumnType
 from connectors.servicenow.sandbox.seed_ids import stable_id
+from connectors.servicenow.sandbox.selection import Selection
 from connectors.servicenow.sandbox.store import Row
 
-_OPEN_STATES = ("-5", "-4", "-3", "-2", "-1", "0")
-_COMPLETE = {"value": "3", "display_value": "Complete"}
-_WINDOW = timedelta(hours=2)
+_LIMIT = 500
 
 Found = Mapping[str, str]
 
@@ -26,7 +26,7 @@ class ChangeParts:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._records = instance.records
-        self._workers: dict[str, dict[str, object]] = {}
+        self.schedules = ChangeSchedule(instance, self.change, self.typed)
 
     def change(self, found: Found) -> Row:
         """Return the change of a path.
@@ -75,8 +75,20 @@ class ChangeParts:
 
     def models(self, call: Call, _found: Found) -> Reply:
         """GET /model."""
-        rows = self._records.find("chg_model", active="true")
-        return json_reply({"result": [self.typed(call, "chg_model", row) for row in rows]})
+        return self._listed(call, "chg_model", "active=true")
+
+    def _listed(self, call: Call, table_name: str, base: str) -> Reply:
+        """Answer with the records of a table that the caller's query leaves, page by page."""
+        query = call.parameter("sysparm_query")
+        encoded = parse(f"{base}^{query}" if query else base)
+        table = self._records.table(table_name)
+        selection = Selection(self._instance, table, encoded, call.actor)
+        limit = number(call.parameter("sysparm_limit"), _LIMIT)
+        offset = number(call.parameter("sysparm_offset"), 0)
+        page = selection.page(limit, offset, count=True)
+        rows = self._instance.store.full_rows(table, page.ids)
+        shown = [self.typed(call, table_name, row) for row in rows]
+        return json_reply({"result": shown}, headers={"X-Total-Count": str(page.total)})
 
     def model(self, call: Call, found: Found) -> Reply:
         """GET /model/{id}."""
@@ -84,9 +96,7 @@ class ChangeParts:
 
     def templates(self, call: Call, _found: Found) -> Reply:
         """GET /standard/template."""
-        rows = self._records.find("std_change_record_producer", active="true")
-        shown = [self.typed(call, "std_change_record_producer", row) for row in rows]
-        return json_reply({"result": shown})
+        return self._listed(call, "std_change_record_producer", "active=true^retired=false")
 
     def template(self, call: Call, found: Found) -> Reply:
         """GET /standard/template/{id}, by template or by version."""
@@ -173,126 +183,6 @@ class ChangeParts:
         fresh = self._records.read("change_request", row["sys_id"]) or row
         return json_reply({"result": self.typed(call, "change_request", fresh)})
 
-    # --- conflicts and schedules
-
-    def conflicts(self, call: Call, found: Found) -> Reply:
-        """GET /{id}/conflict."""
-        row = self.change(found)
-        rows = self._records.find("conflict", change=row["sys_id"])
-        return json_reply(
-            {
-                "result": {
-                    "status": row["conflict_status"],
-                    "last_run": row["conflict_last_run"],
-                    "record_count": str(len(rows)),
-                    "job_status": "2",
-                    "conflicts": [self.typed(call, "conflict", one) for one in rows],
-                }
-            }
-        )
-
-    def check_conflicts(self, call: Call, found: Found) -> Reply:
-        """POST /{id}/conflict: find changes of the same item in the same time."""
-        row = self.change(found)
-        if not (row["cmdb_ci"] and row["start_date"] and row["end_date"]):
-            raise ApiError(400, "Conflict check needs a configuration item and planned dates", "")
-        self._drop_conflicts(row)
-        others = [
-            other
-            for other in self._records.find("change_request", cmdb_ci=row["cmdb_ci"])
-            if other["sys_id"] != row["sys_id"]
-            and other["state"] in _OPEN_STATES
-            and other["start_date"]
-            and other["start_date"] < row["end_date"]
-            and other["end_date"] > row["start_date"]
-        ]
-        now = self._records.now()
-        for other in others:
-            self._records.insert(
-                "conflict",
-                {
-                    "change": row["sys_id"],
-                    "configuration_item": row["cmdb_ci"],
-                    "conflicting_change": other["sys_id"],
-                    "type": "ci_already_scheduled",
-                    "last_checked": now,
-                },
-                call.actor,
-            )
-        values = {
-            "conflict_status": "Conflict" if others else "No Conflict",
-            "conflict_last_run": now,
-        }
-        self._records.update("change_request", row["sys_id"], values)
-        return self._worker(call, row["sys_id"])
-
-    def _drop_conflicts(self, row: Row) -> None:
-        for one in self._records.find("conflict", change=row["sys_id"]):
-            self._records.delete("conflict", one["sys_id"])
-
-    def cancel_conflicts(self, _call: Call, found: Found) -> Reply:
-        """DELETE /{id}/conflict."""
-        row = self.change(found)
-        self._drop_conflicts(row)
-        self._records.update("change_request", row["sys_id"], {"conflict_status": "Not Run"})
-        return Reply(status=204)
-
-    def _worker(self, call: Call, subject: str) -> Reply:
-        number = stable_id("worker", f"{subject}{self._records.now()}")
-        self._workers[number] = {
-            "worker": {"sysId": number, "link": f"{call.base}{call.path.split('/change')[0]}"
-                       f"/change/worker/{number}"},
-            "state": _COMPLETE,
-            "messages": {"errorMessages": [], "warningMessages": [], "infoMessages": []},
-        }  # fmt: skip
-        return json_reply({"result": self._workers[number]})
-
-    def worker(self, _call: Call, found: Found) -> Reply:
-        """GET /worker/{id}."""
-        known = self._workers.get(found["id"])
-        if known is None:
-            raise ApiError(404, "Worker record not found", "")
-        return json_reply({"result": known})
-
-    def _slot(self, row: Row | None) -> tuple[str, str]:
-        """Return the first free slot from the next full hour, behind other changes of the item."""
-        now = self._instance.clock.now().replace(minute=0, second=0, microsecond=0)
-        start = now + timedelta(hours=1)
-        item = row["cmdb_ci"] if row else ""
-        length = _WINDOW
-        if row and row["start_date"] and row["end_date"]:
-            length = _moment(row["end_date"]) - _moment(row["start_date"])
-        busy = sorted(
-            (other["start_date"], other["end_date"])
-            for other in self._records.find("change_request", cmdb_ci=item)
-            if item and other["state"] in _OPEN_STATES and other["start_date"] and other["end_date"]
-            and (row is None or other["sys_id"] != row["sys_id"])
-        )  # fmt: skip
-        for begin, end in busy:
-            if begin < stamp(start + length) and end > stamp(start):
-                start = _moment(end)
-        return stamp(start), stamp(start + length)
-
-    def schedule(self, call: Call, found: Found) -> Reply:
-        """GET /{id}/schedule and /ci/{ci}/schedule: the next time slot."""
-        row = self._records.read("change_request", found["id"])
-        if row is None and "/ci/" not in call.path:
-            raise ApiError(404, "Change Request record not found", "")
-        start, end = self._slot(row)
-        span = {
-            "start": {"value": start, "display_value": start},
-            "end": {"value": end, "display_value": end},
-        }
-        return json_reply({"result": {"spans": [span], **_COMPLETE}})
-
-    def first_available(self, call: Call, found: Found) -> Reply:
-        """PATCH /{id}/schedule/first_available: plan the change there."""
-        row = self.change(found)
-        start, end = self._slot(row)
-        values = {"start_date": start, "end_date": end}
-        self._records.update("change_request", row["sys_id"], values, call.actor)
-        return self._worker(call, row["sys_id"])
-
     # --- tasks and items
 
     def tasks(self, call: Call, found: Found) -> Reply:
@@ -353,17 +243,13 @@ class ChangeParts:
         row = self.change(found)
         listed = object_body(call).get("cmdb_ci_sys_ids")
         wanted = text_of(listed or call.parameter("cmdb_ci_sys_ids")).split(",")
-        for number in (one.strip() for one in wanted):
-            if self._records.read("cmdb_ci", number) is None:
-                raise ApiError(400, "Invalid configuration item", number)
-            values = {"task": row["sys_id"], "ci_item": number}
+        for item in (one.strip() for one in wanted):
+            if self._records.read("cmdb_ci", item) is None:
+                raise ApiError(400, "Invalid configuration item", item)
+            values = {"task": row["sys_id"], "ci_item": item}
             self._records.insert("task_ci", values, call.actor)
-        return self._worker(call, row["sys_id"])
+        return self.schedules.started(call, row["sys_id"])
 
     def refresh(self, call: Call, found: Found) -> Reply:
         """POST /{id}/refresh_impacted_services."""
-        return self._worker(call, self.change(found)["sys_id"])
-
-
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return self.schedules.started(call, self.change(found)["sys_id"])

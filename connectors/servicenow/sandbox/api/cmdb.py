@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from connectors.servicenow.sandbox.api.misc import number
 from connectors.servicenow.sandbox.api.table import TableApi
 from connectors.servicenow.sandbox.coerce import text_of
 from connectors.servicenow.sandbox.http import (
@@ -75,7 +76,10 @@ class CmdbApi:
         selection = Selection(
             self._instance, table, parse(call.parameter("sysparm_query")), call.actor
         )
-        page = selection.page(_LIMIT, 0, count=False)
+        limit = number(call.parameter("sysparm_limit"), _LIMIT)
+        offset = number(call.parameter("sysparm_offset"), 0)
+        # The vendor gives no total here: clients read on until a page is empty.
+        page = selection.page(limit, offset, count=False)
         seen = selection.visible(page.ids)
         rows = self._instance.store.full_rows(table, page.ids) if seen is None else seen
         return json_reply(
@@ -83,11 +87,11 @@ class CmdbApi:
         )
 
     def _shown(self, row: Row, status: int = 200) -> Reply:
-        number = row["sys_id"]
+        own = row["sys_id"]
         result = {
             "attributes": row,
-            "outbound_relations": self._relations("parent", "child", number),
-            "inbound_relations": self._relations("child", "parent", number),
+            "outbound_relations": self._relations("parent", "child", own),
+            "inbound_relations": self._relations("child", "parent", own),
         }
         return json_reply({"result": result}, status)
 

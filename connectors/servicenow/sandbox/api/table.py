@@ -191,8 +191,12 @@ class TableApi:
         return {
             name: value
             for name, value in values.items()
-            if access.writable(actor, asked.table, name, creating=creating)
-            or (name.startswith("sys_updated") and self._keep_system(asked))
+            # Through a parent table only the parent's own columns are there to be written.
+            if name in asked.table.columns
+            and (
+                access.writable(actor, asked.table, name, creating=creating)
+                or (name.startswith("sys_updated") and self._keep_system(asked))
+            )
         }
 
     def _keep_system(self, asked: TableCall) -> bool:

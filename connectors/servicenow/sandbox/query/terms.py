@@ -6,7 +6,7 @@ from typing import Protocol
 
 from connectors.servicenow.sandbox.query.parse import Term
 from connectors.servicenow.sandbox.query.values import QueryEnv, evaluate, relative
-from connectors.servicenow.sandbox.schema import Column, ColumnType
+from connectors.servicenow.sandbox.schema import Column, ColumnType, Schema
 
 Sql = str
 
@@ -47,6 +47,7 @@ class Expression:
 
 class _Scope(Protocol):
     env: QueryEnv
+    schema: Schema
 
     def resolve(self, path: str) -> Expression | None: ...
     def display(self, expression: Expression) -> Sql: ...
@@ -224,7 +225,11 @@ def _hierarchy(compiler: TermCompiler, found: Expression, term: Term) -> Sql | N
     names = compiler.scope.display_names(found)
     if not names:
         return None
-    root = names[0].partition('FROM "')[2].partition('"')[0]
+    target = compiler.scope.schema.tables[found.column.reference]
+    if "parent" not in target.columns:
+        # Nothing is below a record of a table that knows no parents.
+        return f"{found.sql} = {compiler.bind(term.value)}"
+    root = target.root
     start = compiler.bind(term.value)
     return (
         f"{found.sql} IN (WITH RECURSIVE below(id) AS (SELECT {start} UNION "  # noqa: S608 - names come from the schema, values are bound

@@ -13,6 +13,7 @@ from connectors.servicenow.sandbox.rules import (
     catalog,
     changes,
     scripts,
+    standard,
     tasks,
 )
 
@@ -23,6 +24,8 @@ _STEPS: Mapping[str, Callable[[Records, str], None]] = {
     "sc_req_item:start": catalog.start,
     "sc_req_item:approved": catalog.fulfil,
     "sc_req_item:rejected": catalog.reject,
+    "std_change_proposal:approved": standard.approved,
+    "std_change_proposal:rejected": standard.rejected,
 }
 _MOST = 1000
 
@@ -34,6 +37,7 @@ def register(records: Records) -> None:
     changes.register(records)
     approvals.register(records)
     catalog.register(records)
+    standard.register(records)
     scripts.register(records)
 
 

@@ -2,7 +2,7 @@
 
 from connectors.servicenow.sandbox.actors import SYSTEM
 from connectors.servicenow.sandbox.history import Writing
-from connectors.servicenow.sandbox.records import AbortedError, Records
+from connectors.servicenow.sandbox.records import AbortedError, Records, aborted_by
 
 # impact, urgency -> priority, the vendor's data lookup
 _PRIORITY = {
@@ -20,6 +20,8 @@ _ENDED = {
 }
 _ENDED_PLAIN = ("3", "4", "7")
 _SELF_SERVICE = "self-service"
+_UNANALYSED, _RESOLVED = ("101", "102"), "106"
+_PROBLEM_STATES = ("Check Problem State Transition", "6c1d0ab0c303101035ae3f52c1d3ae41")
 
 
 def register(records: Records) -> None:
@@ -93,8 +95,19 @@ def before_incident(records: Records, writing: Writing) -> None:
 
 
 def before_problem(_records: Records, writing: Writing) -> None:
-    """Keep the two state columns together; ask for what a state needs."""
+    """Keep the two state columns together; ask for what a state needs.
+
+    Raises:
+        AbortedError: a problem is to be resolved whose cause nobody has looked for.
+    """
     _mirror(writing, "state", "problem_state")
+    before = writing.old["state"] if writing.old is not None else ""
+    if (
+        before in _UNANALYSED
+        and writing.becomes("state", _RESOLVED)
+        and writing.actor is not SYSTEM
+    ):
+        raise aborted_by("problem", *_PROBLEM_STATES)
     if writing.becomes("state", "106", "107") and writing.old is not None:
         mandatory(writing, {"resolution_code": "Resolution code"})
 
