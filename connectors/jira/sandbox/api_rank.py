@@ -1,4 +1,4 @@
-"""Ranking: the order that people give to issues (the agile API's one operation served here)."""
+"""Ranking: the order that people give to issues."""
 
 from http import HTTPStatus
 
@@ -22,13 +22,20 @@ def rank(call: Call) -> Json:
     before, after = body.get("rankBeforeIssue"), body.get("rankAfterIssue")
     if (before is None) == (after is None):
         raise bad_request("Either 'rankBeforeIssue' or 'rankAfterIssue' is required.")
-    anchor = rank_of(issues.visible(call, str(before if after is None else after)))
-    neighbour = _neighbour(call, anchor, above=after is None)
-    step = (neighbour - anchor) / (len(wanted) + 1)
-    ordered = list(reversed(wanted)) if after is None else wanted
-    for number, one in enumerate(ordered, 1):
-        _place(call, issues.visible(call, str(one)), anchor + step * number)
+    other = issues.visible(call, str(before if after is None else after))
+    placed = [issues.visible(call, str(one)) for one in wanted]
+    place(call, [one for one in placed if one["id"] != other["id"]], other, above=after is None)
     return Reply(status=HTTPStatus.NO_CONTENT)
+
+
+def place(call: Call, wanted: list[Row], other: Row, *, above: bool) -> None:
+    """Put issues right above or right below another one, in the order given."""
+    anchor = rank_of(other)
+    neighbour = _neighbour(call, anchor, above=above)
+    step = (neighbour - anchor) / (len(wanted) + 1)
+    ordered = list(reversed(wanted)) if above else wanted
+    for number, one in enumerate(ordered, 1):
+        _place(call, one, anchor + step * number)
 
 
 def _neighbour(call: Call, anchor: float, *, above: bool) -> float:

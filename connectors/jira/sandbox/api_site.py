@@ -12,7 +12,6 @@ from connectors.jira.sandbox.wire import (
     Reply,
     Row,
     as_int,
-    bad_payload,
     bad_request,
     forbidden,
     not_found,
@@ -192,80 +191,3 @@ def viewers(call: Call) -> Json:
         one for one in call.people.search(text) if call.people.may(one, "BROWSE_PROJECTS", project)
     ]
     return [beans.user(call, one) for one in sliced(people, start, limit)]
-
-
-# --- filters
-
-
-def _filter(call: Call, row: Row) -> Row:
-    held = loads(row["body"])
-    return {
-        "self": f"{call.api}/filter/{row['id']}",
-        "id": str(row["id"]),
-        "name": held["name"],
-        "description": held.get("description", ""),
-        "owner": beans.user_of(call, row["owner"]),
-        "jql": held.get("jql", ""),
-        "viewUrl": f"{call.site.url}/issues/?filter={row['id']}",
-        "searchUrl": f"{call.api}/search?jql={held.get('jql', '')}",
-        "favourite": bool(held.get("favourite")),
-        "favouritedCount": int(bool(held.get("favourite"))),
-        "sharePermissions": [],
-        "subscriptions": {
-            "size": 0,
-            "items": [],
-            "max-results": 0,
-            "start-index": 0,
-            "end-index": 0,
-        },
-    }
-
-
-def _filter_row(call: Call) -> Row:
-    row = call.store.row("SELECT * FROM filter WHERE id=?", call.path["id"])
-    if row is None or row["owner"] != call.user.id:
-        raise bad_request(
-            "The selected filter is not available to you, perhaps it has been deleted or had its"
-            " permissions changed."
-        )
-    return row
-
-
-@routes.on("POST", "/filter")
-def post_filter(call: Call) -> Json:
-    """Make a filter of the caller."""
-    body = call.json()
-    if not isinstance(body.get("name"), str) or not body["name"].strip():
-        raise bad_payload() if call.cloud else bad_request("The filter name is required.")
-    row = {"id": call.store.counter("filter", 10000), "owner": call.user.id, "body": dumps(body)}
-    call.store.insert("filter", row)
-    return _filter(call, row)
-
-
-@routes.on("GET", "/filter/favourite")
-def favourite_filters(call: Call) -> Json:
-    """Return the filters that the caller marked."""
-    rows = call.store.rows("SELECT * FROM filter WHERE owner=? ORDER BY id", call.user.id)
-    return [_filter(call, row) for row in rows if loads(row["body"]).get("favourite")]
-
-
-@routes.on("GET", "/filter/{id}")
-def get_filter(call: Call) -> Json:
-    """Return one filter of the caller."""
-    return _filter(call, _filter_row(call))
-
-
-@routes.on("PUT", "/filter/{id}")
-def put_filter(call: Call) -> Json:
-    """Change one filter of the caller."""
-    row = _filter_row(call)
-    changed = {**row, "body": dumps({**loads(row["body"]), **call.json()})}
-    call.store.update("filter", row["id"], {"body": changed["body"]})
-    return _filter(call, changed)
-
-
-@routes.on("DELETE", "/filter/{id}")
-def delete_filter(call: Call) -> Json:
-    """Remove one filter of the caller."""
-    call.store.run("DELETE FROM filter WHERE id=?", _filter_row(call)["id"])
-    return Reply(status=HTTPStatus.NO_CONTENT)

@@ -11,8 +11,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from connectors.jira.sandbox import (
+    api_boards,
     api_changelog,
     api_comments,
+    api_epics,
+    api_filters,
     api_groups,
     api_issues,
     api_meta,
@@ -23,6 +26,7 @@ from connectors.jira.sandbox import (
     api_roles,
     api_search,
     api_site,
+    api_sprints,
     attachments,
     auth,
     desk_approvals,
@@ -50,6 +54,10 @@ _MODULES: tuple[Routes, ...] = (
     api_issues.routes,
     api_changelog.routes,
     api_comments.routes,
+    api_boards.routes,
+    api_sprints.routes,
+    api_epics.routes,
+    api_filters.routes,
     api_meta.routes,
     api_meta.auth_routes,
     api_paged.routes,

@@ -31,7 +31,7 @@ COLUMNS: Mapping[str, str] = {
 
 RANK = "customfield_10019"
 LISTS = frozenset(
-    {"labels", "users", "groups", "options", "components", "versions", "organizations"}
+    {"labels", "users", "groups", "options", "components", "versions", "organizations", "sprints"}
 )
 """Kinds whose value is a list, to which `add` and `remove` apply."""
 _LONGEST_LINE = 255
@@ -110,6 +110,11 @@ def _child_name(call: Call, spec: FieldSpec, value: Json) -> tuple[str | None, s
     return ",".join(map(str, value)), ",".join(str(one) for one in names)
 
 
+def _sprint_name(call: Call, _spec: FieldSpec, value: Json) -> tuple[str | None, str | None]:
+    names = [call.store.value("SELECT name FROM sprint WHERE id=?", one) for one in value]
+    return ", ".join(map(str, value)), ", ".join(str(one) for one in names)
+
+
 def _key_name(call: Call, _spec: FieldSpec, value: Json) -> tuple[str | None, str | None]:
     return str(value), call.store.value("SELECT key FROM issue WHERE id=?", value)
 
@@ -135,6 +140,8 @@ _NAMES: Mapping[str, Callable[[Call, FieldSpec, Json], tuple[str | None, str | N
     "components": _child_name,
     "versions": _child_name,
     "parent": _key_name,
+    "epiclink": _key_name,
+    "sprints": _sprint_name,
     "requesttype": _request_name,
     "number": lambda _call, _spec, value: (None, f"{value:g}"),
 }

@@ -10,8 +10,11 @@ from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import Row
 from connectors.sandboxkit.faults import FaultKind
 
-_MULTIPLE = frozenset({"labels", "users", "groups", "options", "components", "versions"})
-_SINGLE = frozenset({"option", "user", "number", "datetime", "date", "string", "text"})
+_MULTIPLE = frozenset(
+    {"labels", "users", "groups", "options", "components", "versions",
+     "sprints"}
+)  # fmt: skip
+_SINGLE = frozenset({"option", "user", "number", "datetime", "date", "string", "text", "epiclink"})
 
 
 def mark(call: Call, issue_id: int) -> None:

@@ -258,6 +258,29 @@ def _tracking(_call: Call, _spec: FieldSpec, value: Json, _project: Row) -> Json
     return found
 
 
+def _epic(call: Call, _spec: FieldSpec, value: Json, _project: Row) -> Json:
+    row = call.store.row("SELECT id, type, project FROM issue WHERE key=?", str(value).upper())
+    seen = row is not None and call.may("BROWSE_PROJECTS", row["project"])
+    if not seen or row is None or call.definition.types[row["type"]]["name"] != "Epic":
+        raise ValueRefusedError(f"Issue '{value}' must be of type 'Epic'.")
+    return row["id"]
+
+
+def _sprint(call: Call, _spec: FieldSpec, value: Json, _project: Row) -> Json:
+    number = value if isinstance(value, int | str) and not isinstance(value, bool) else None
+    row = call.store.row("SELECT * FROM sprint WHERE id=?", str(number))
+    if row is None:
+        raise ValueRefusedError("Number value expected as the Sprint id.")
+    if row["state"] == "closed":
+        raise ValueRefusedError("Issue can be assigned only active or future sprints.")
+    return row["id"]
+
+
+def _sprints(call: Call, spec: FieldSpec, value: Json, project: Row) -> Json:
+    wanted = value if isinstance(value, list) else [value]
+    return [_sprint(call, spec, one, project) for one in wanted]
+
+
 def _as_it_is(_call: Call, _spec: FieldSpec, value: Json, _project: Row) -> Json:
     return value
 
@@ -292,6 +315,8 @@ _READERS: Mapping[str, Callable[[Call, FieldSpec, Json, Row], Json]] = {
     "parent": _parent,
     "requesttype": _request_type,
     "timetracking": _tracking,
+    "epiclink": _epic,
+    "sprints": _sprints,
     "organizations": _listed(_organisation),
     "any": _as_it_is,
     **dict.fromkeys(

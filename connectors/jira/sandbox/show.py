@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from connectors.jira.sandbox import approvals, beans, sla, talk, text
+from connectors.jira.sandbox import agile, approvals, beans, sla, talk, text
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.durations import duration_of
 from connectors.jira.sandbox.fields import kept, option_values, rank_of
@@ -50,6 +50,8 @@ _SCHEMA_TYPES: Mapping[str, tuple[str, str]] = {
     "organizations": ("array", "sd-customerorganization"),
     "any": ("any", ""),
     "rank": ("any", ""),
+    "sprints": ("array", "json"),
+    "epiclink": ("any", ""),
 }
 
 
@@ -199,6 +201,10 @@ _KEPT: Mapping[str, KeptShow] = {
     "components": _children,
     "versions": _children,
     "timetracking": _tracking,
+    "sprints": lambda call, _spec, held: agile.sprints_shown(call, held),
+    "epiclink": lambda call, _spec, held: call.store.value(
+        "SELECT key FROM issue WHERE id=?", held
+    ),
 }
 
 

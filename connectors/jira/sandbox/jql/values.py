@@ -162,6 +162,14 @@ def _issue(scope: Scope, _spec: FieldSpec, value: str) -> Json:
     return scope.issue_row(Literal(value, quoted=True), "issue")["id"]
 
 
+def _sprint(scope: Scope, _spec: FieldSpec, value: str) -> Json:
+    return scope.call.store.value(
+        "SELECT id FROM sprint WHERE name=? COLLATE NOCASE OR id=?",
+        value,
+        value if value.isdigit() else -1,
+    )
+
+
 def _unresolved(scope: Scope, spec: FieldSpec, value: str) -> Json:
     return _stock(scope, spec, value)
 
@@ -182,8 +190,13 @@ _LOOKUPS: Mapping[str, _Lookup] = {
     "components": _child,
     "versions": _child,
     "parent": _issue,
+    "epiclink": _issue,
+    "sprints": _sprint,
     "issuelinks": _issue,
 }
+
+
+_SPRINTS = {"opensprints": "active", "futuresprints": "future", "closedsprints": "closed"}
 
 
 def _of_function(scope: Scope, spec: FieldSpec, function: Function) -> list[Json]:
@@ -208,6 +221,9 @@ def _of_function(scope: Scope, spec: FieldSpec, function: Function) -> list[Json
         sub = name.startswith("sub")
         types = scope.call.definition.types.values()
         return [one["id"] for one in types if bool(one.get("subtask")) is sub]
+    if spec.kind == "sprints" and name in _SPRINTS:
+        sql = "SELECT id FROM sprint WHERE state=?"
+        return [row["id"] for row in scope.call.store.rows(sql, _SPRINTS[name])]
     if spec.kind == "versions" and name in {"releasedversions", "unreleasedversions"}:
         return _versions(scope, function, released=name.startswith("released"))
     raise unknown(function)
