@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from connectors.servicenow import query as q
 from connectors.servicenow.answers import Record, text
-from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.client import ID_CHUNK, ServiceNowClient
 from connectors.servicenow.drafts import MARK
 from connectors.servicenow.mapping import required_instant
 from connectors.servicenow.settings import ServiceNowSettings
@@ -31,9 +31,9 @@ _FIELDS = {
     ),
     _RECORDS: ("sys_id", "number", "correlation_display", "sys_updated_on", "sys_created_on"),
 }  # fmt: skip
-_LOOK_EVERY = timedelta(minutes=5)
-_LOOK_AT = 200
-"""Waiting changes per look: eight requests, since fifty ids fit into one query."""
+_LOOK_EVERY = timedelta(minutes=2)
+_LOOK_AT = ID_CHUNK
+"""Waiting changes per look: what fits into one query, so a look costs two requests."""
 
 
 class ChangeSweep:
@@ -53,8 +53,8 @@ class ChangeSweep:
     def changed_since(self, cursor: Cursor, waiting: Sequence[ChangeRef]) -> Page[ChangeRef]:
         """Return changes whose approval rows changed, then changes that changed themselves.
 
-        A sweep costs two queries and a read of the clock; with its last page comes, every five
-        minutes, what a look at some of `waiting` found.
+        A sweep costs two queries and a read of the clock; with its last page comes, every two
+        minutes and for two requests more, what a look at the next of `waiting` found.
         """
         position = position_of(cursor)
         server_now = self._client.server_now()
@@ -105,11 +105,12 @@ class ChangeSweep:
         self, position: Position, waiting: Sequence[ChangeRef], now: datetime
     ) -> tuple[Position, list[ChangeRef]]:
         """Look at the next of the waiting changes, when it is time; return those to be woken."""
-        if position.looked_at is None:  # the first of all: whoever waits is woken without us
-            begun = replace(position, looked_at=now, turned_at=now, turned_before=now)
-            return begun, []
-        if now - position.looked_at < _LOOK_EVERY or not waiting:
+        if position.looked_at is not None and now - position.looked_at < _LOOK_EVERY:
             return position, []
+        if position.looked_at is None or not waiting:
+            # The first of all, when whoever waits is woken without us; or nothing to be missed.
+            begun = replace(position, looked="", looked_at=now, turned_at=now, turned_before=now)
+            return begun, []
         ordered = sorted(waiting, key=lambda ref: ref.id)
         ahead = [ref for ref in ordered if ref.id > position.looked]
         chosen = ahead[:_LOOK_AT]
