@@ -110,7 +110,7 @@ class JiraTrail:
             )
             if number % _TOLD_EVERY == 0:
                 told(f"{self.system}: {number} of {len(hits)} changes read")
-        return tuple(note for note in notes if "head 1" in note.text)
+        return tuple(note for note in notes if "tiergate" in note.text)
 
 
 def _write(one: Found, at: datetime, what: str) -> OwnWrite:

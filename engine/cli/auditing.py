@@ -20,14 +20,15 @@ from engine.cli.console import (
     print_json,
     say,
 )
-from engine.cli.offline import check_export, read_export
+from engine.cli.offline import check_export
 from engine.cli.reconciling import reconcile
-from engine.errors import PreconditionError
+from engine.cli.verifying import chain_named, verify
+from engine.errors import PreconditionError, RecordNotFoundError
 from engine.store.keys import fingerprint
 
 app = typer.Typer(no_args_is_help=True, help="The audit chains: verify, export, reconcile, erase.")
+app.command("verify")(verify)
 app.command("reconcile")(reconcile)
-TicketOption = Annotated[str | None, typer.Option("--ticket", help="[SYSTEM:]KEY")]
 OneTicketOption = Annotated[str, typer.Option("--ticket", help="[SYSTEM:]KEY")]
 
 
@@ -36,74 +37,6 @@ class Format(StrEnum):
 
     JSON = "json"
     HTML = "html"
-
-
-@app.command("verify")
-def verify(
-    *,
-    config: ConfigOption = None,
-    ticket: TicketOption = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="An export; needs no configuration.")
-    ] = None,
-    public_key: Annotated[
-        str | None, typer.Option("--public-key", help="The installation's key, for --file.")
-    ] = None,
-    as_json: JSONOption = False,
-) -> None:
-    """Check hashes, order and seals; name the first row that does not fit and exit 1."""
-    if file is not None and (ticket is not None or config is not None):
-        complain("--file is checked by itself, without --ticket and --config")
-        raise SystemExit(ExitCode.USAGE)
-    if public_key is not None and file is None:
-        complain("--public-key goes with --file: the store knows its own key")
-        raise SystemExit(ExitCode.USAGE)
-    with errors_end_the_command():
-        if file is not None:
-            _verify_file(file, public_key, as_json=as_json)
-        else:
-            _verify_store(config, ticket, as_json=as_json)
-
-
-def _verify_store(config: Path | None, ticket: str | None, *, as_json: bool) -> None:
-    with open_installation(config_path(config)) as opened:
-        chain = None if ticket is None else _chain(opened, ticket)
-        misfit = opened.store.verify(chain)
-        with opened.store.read() as unit:
-            count = 1 if chain else len(unit.chains())
-    if as_json:
-        print_json({"chains": count, "fits": misfit is None, "misfit": str(misfit or "")})
-    elif misfit is None:
-        say(f"{count} chain(s): every row fits")
-    if misfit is not None:
-        complain(str(misfit))
-        raise SystemExit(ExitCode.FINDING)
-
-
-def _verify_file(file: Path, public_key: str | None, *, as_json: bool) -> None:
-    checked = check_export(read_export(file), public_key)
-    if as_json:
-        print_json(
-            {
-                "chain": checked.chain,
-                "rows": checked.rows,
-                "key": checked.key,
-                "key_given": checked.is_key_given,
-                "fits": checked.misfit is None,
-                "misfit": str(checked.misfit or ""),
-            }
-        )
-    elif checked.misfit is None:
-        say(f"{checked.chain}: {checked.rows} row(s), every row, seal and the signature fit")
-        say(f"signed with the key {checked.key}")
-    if checked.misfit is not None:
-        complain(str(checked.misfit))
-        raise SystemExit(ExitCode.FINDING)
-    if not checked.is_key_given:
-        complain(
-            "the key was taken from the file itself: compare it with what `tiergate audit key`"
-            " prints at the installation, or give that with --public-key"
-        )
 
 
 @app.command("key")
@@ -130,7 +63,7 @@ def export(
 ) -> None:
     """Write one ticket's whole chain: signed JSON that is verified offline, or a page to read."""
     with errors_end_the_command(), open_installation(config_path(config)) as opened:
-        document = opened.store.export(_chain(opened, ticket), at=opened.clock.now())
+        document = opened.store.export(chain_named(opened, ticket), at=opened.clock.now())
         match form:
             case Format.JSON:
                 content = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
@@ -156,23 +89,48 @@ def _write(to: Path, content: bytes) -> None:
 def erase(
     *,
     config: ConfigOption = None,
-    ticket: OneTicketOption,
+    ticket: Annotated[str | None, typer.Option("--ticket", help="[SYSTEM:]KEY")] = None,
+    person: Annotated[
+        str | None,
+        typer.Option("--person", help="Join key, account id or name: all their ended tickets."),
+    ] = None,
     why: Annotated[str, typer.Option("--why", help="For the audit; name no person in it.")],
 ) -> None:
-    """Remove every personal text of one ended ticket; the chain stays and says who did it."""
+    """Remove every personal text of ended tickets; the chains stay and say who did it."""
+    if (ticket is None) is (person is None):
+        complain("erase: name either --ticket or --person")
+        raise SystemExit(ExitCode.USAGE)
     with errors_end_the_command(), open_installation(config_path(config)) as opened:
         if not why.strip():
             raise PreconditionError("--why: an erasure without a reason proves nothing")
-        row = opened.store.erase(
-            _chain(opened, ticket),
-            at=opened.clock.now(),
-            actor=f"operator {getpass.getuser()}",
-            why=why.strip(),
-        )
-    say(f"{ticket}: erased, recorded as row {row.number}")
+        live = _erase(opened, ticket, person, why.strip())
+        if not opened.store.scrub():
+            complain("the database's log still holds the texts while others read: the daemon")
+            complain("empties it within seconds; without one, run this command again")
+    if live:
+        raise SystemExit(ExitCode.FINDING)
 
 
-def _chain(opened: Opened, ticket: str) -> str:
-    with opened.store.read() as unit:
-        ref = unit.find_ticket(ticket)
-    return f"{ref.system}:{ref.id}"
+def _erase(opened: Opened, ticket: str | None, person: str | None, why: str) -> bool:
+    """Erase one ticket, or all of one person; return whether a live one was left out."""
+    if ticket is not None:
+        chains: tuple[str, ...] = (chain_named(opened, ticket),)
+    else:
+        with opened.store.read() as unit:
+            chains = unit.concerning([person or ""])
+        if not chains:
+            raise RecordNotFoundError("no ticket that still holds texts names this person")
+    is_left = False
+    for chain in chains:
+        try:
+            row = opened.store.erase(
+                chain, at=opened.clock.now(), actor=f"operator {getpass.getuser()}", why=why
+            )
+        except PreconditionError as refusal:
+            if ticket is not None:
+                raise
+            complain(str(refusal))
+            is_left = True
+        else:
+            say(f"{ticket or chain}: erased, recorded as row {row.number}")
+    return is_left

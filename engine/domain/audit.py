@@ -10,11 +10,11 @@ from engine.domain.canonical import JSON, canonical_json, digest
 GENESIS = "sha256:" + "0" * 64
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _HEAD = re.compile(
-    r"tiergate-head 1\s+(?P<chain>\S+)\s+(?P<number>\d{1,15})\s+(?P<hash>sha256:[0-9a-f]{64})"
+    r"tiergate-head\s+1\s+(?P<chain>\S+)\s+(?P<number>\d{1,15})\s+(?P<hash>sha256:[0-9a-f]{64})"
     r"\s+(?P<at>\d{8}T\d{12}Z)\s+(?P<key>sha256:[0-9a-f]{64})\s+(?P<signature>[0-9a-f]{128})"
 )
 _SEAL = re.compile(
-    r"tiergate-seal 1\s+(?P<number>\d{1,15})\s+(?P<hash>sha256:[0-9a-f]{64})"
+    r"tiergate-seal\s+1\s+(?P<number>\d{1,15})\s+(?P<hash>sha256:[0-9a-f]{64})"
     r"\s+(?P<at>\d{8}T\d{12}Z)\s+(?P<key>sha256:[0-9a-f]{64})\s+(?P<signature>[0-9a-f]{128})"
 )
 
