@@ -235,6 +235,7 @@ def delete_worklog(call: Call) -> Json:
     issue, row = _worklog(call)
     _may_touch(call, issue, row, "DELETE", "WORKLOGS")
     call.store.run("DELETE FROM worklog WHERE id=?", row["id"])
+    call.store.run("INSERT INTO worklog_gone VALUES (?, ?)", row["id"], call.stamp())
     adjust(call, issue, -row["seconds"])
     issues.touch(call, issue)
     return Reply(status=HTTPStatus.NO_CONTENT)

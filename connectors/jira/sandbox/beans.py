@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import TypeVar
 
+from connectors.jira.sandbox import pictures
 from connectors.jira.sandbox.people import AVATAR_SIZES, Account
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.wire import Json, Row
@@ -27,24 +28,23 @@ def remembered(render: Callable[[Call, K], T]) -> Callable[[Call, K], T]:
     return once
 
 
-def avatars(base: str, kind: str, number: str) -> Row:
-    """Return the four avatar addresses of something."""
-    return {
-        size: f"{base}/secure/{kind}avatar?avatarId={number}&size={size}" for size in AVATAR_SIZES
-    }
+def avatars(call: Call, kind: str, owner: str) -> Row:
+    """Return the four addresses of the avatar that something has."""
+    number = pictures.chosen(call, kind, owner)
+    where = f"{call.site.url}/secure/{kind}avatar"
+    return {size: f"{where}?avatarId={number}&size={size}" for size in AVATAR_SIZES}
 
 
 def user(call: Call, account: Account | None) -> Row | None:
     """Return a user as the platform API shows one."""
     if account is None:
         return None
-    base = call.site.url
     if call.cloud:
         return {
             "self": f"{call.api}/user?accountId={account.id}",
             "accountId": account.id,
             "emailAddress": account.email,
-            "avatarUrls": avatars(base, "user", account.id),
+            "avatarUrls": avatars(call, "user", account.id),
             "displayName": account.display,
             "active": account.active,
             "timeZone": account.zone.key,
@@ -55,7 +55,7 @@ def user(call: Call, account: Account | None) -> Row | None:
         "name": account.name,
         "key": account.id,
         "emailAddress": account.email,
-        "avatarUrls": avatars(base, "user", account.id),
+        "avatarUrls": avatars(call, "user", account.id),
         "displayName": account.display,
         "active": account.active,
         "timeZone": account.zone.key,
@@ -82,7 +82,7 @@ def desk_user(call: Call, account: Account) -> Row:
         "timeZone": account.zone.key,
         "_links": {
             "jiraRest": link,
-            "avatarUrls": avatars(base, "user", account.id),
+            "avatarUrls": avatars(call, "user", account.id),
             "self": link,
         },
     }
@@ -174,7 +174,7 @@ def project(call: Call, row: Row) -> Row:
         "key": row["key"],
         "name": row["name"],
         "projectTypeKey": call.definition.templates[row["template"]]["type"],
-        "avatarUrls": avatars(call.site.url, "project", str(row["id"])),
+        "avatarUrls": avatars(call, "project", str(row["id"])),
     }
     if call.cloud:
         bean["simplified"] = False

@@ -87,7 +87,7 @@ def _type_bean(call: Call, row: Row, desk: Row) -> Row:
         "groupIds": [str(spec["group"] + 1)],
         "icon": {
             "id": "10500",
-            "_links": {"iconUrls": beans.avatars(call.site.url, "reqtype", "10500")},
+            "_links": {"iconUrls": beans.avatars(call, "issuetype", "request")},
         },
     }
 

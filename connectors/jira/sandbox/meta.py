@@ -136,6 +136,12 @@ def _page(call: Call, name: str, found: list[Row], start: int, limit: int) -> Ro
     return {**bean, "isLast": start + limit >= len(found), "values": part}
 
 
+def _asked_for(call: Call, kind: Row) -> bool:
+    numbers, names = call.words("issuetypeIds"), call.query.getlist("issuetypeNames")
+    wanted = {*numbers, *(part.strip() for one in names for part in one.split(","))}
+    return not wanted or bool(wanted & {kind["id"], kind["name"]})
+
+
 @routes.on("GET", "/issue/createmeta")
 def old_create_meta(call: Call) -> Json:
     """Answer the old create metadata: deprecated on Cloud, removed from Data Center 9."""
@@ -151,6 +157,8 @@ def old_create_meta(call: Call) -> Json:
             continue
         types: list[Row] = []
         for one in call.definition.types_of(project["template"]):
+            if not _asked_for(call, one):
+                continue
             bean = dict(beans.issue_type(call, one["id"]))
             if expand:
                 bean["expand"] = "fields"

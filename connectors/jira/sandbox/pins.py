@@ -29,7 +29,7 @@ def pin(call: Call) -> Json:
 
 @routes.on("GET", "/issue/{key}/pinned-comments", anonymous=True, flavours=DATA_CENTER_ONLY)
 def pinned(call: Call) -> Json:
-    """Return the pinned comments in the order of the comments."""
+    """Return the pinned comments, the one pinned last first."""
     issue = issues.visible(call, call.path["key"])
     held = {row["comment"]: row for row in call.store.rows("SELECT * FROM pin")}
     return [
@@ -38,6 +38,9 @@ def pinned(call: Call) -> Json:
             "pinnedBy": beans.user_of(call, held[row["id"]]["account"]),
             "pinnedDate": stamp(held[row["id"]]["pinned"], call.zone),
         }
-        for row in talk.comments_of(call, issue)
-        if row["id"] in held
+        for row in sorted(
+            (one for one in talk.comments_of(call, issue) if one["id"] in held),
+            key=lambda one: (held[one["id"]]["pinned"], one["id"]),
+            reverse=True,
+        )
     ]

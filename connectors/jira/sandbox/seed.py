@@ -155,7 +155,14 @@ def _groups(site: Site, organisation: Organisation) -> None:
         (AGENTS, [*agents, *ours.values()]),
         (USERS, [*everybody, *ours.values()]),
     ):
-        number = f"5b10ac8d-{name}"
-        site.store.run("INSERT INTO cluster VALUES (?, ?)", number, name)
-        for uid in members:
-            site.store.run("INSERT INTO membership VALUES (?, ?)", number, ids[uid])
+        _group(site, name, [ids[uid] for uid in members])
+    if site.flavour is Flavour.CLOUD:
+        # What every Cloud site has besides: the group of the organisation's administrators.
+        _group(site, "administrators", [ids[ours["admin"]]])
+
+
+def _group(site: Site, name: str, members: list[str]) -> None:
+    number = f"5b10ac8d-{name}"
+    site.store.run("INSERT INTO cluster VALUES (?, ?)", number, name)
+    for account in members:
+        site.store.run("INSERT INTO membership VALUES (?, ?)", number, account)
