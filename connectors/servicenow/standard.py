@@ -8,7 +8,6 @@ The plugin Standard Change Catalog keeps the catalogue item (`std_change_record_
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
@@ -29,7 +28,7 @@ _PROPOSAL = "std_change_proposal"
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     _PRODUCER: ("sys_id", "name", "active", "retired", "current_version", "template"),
     _VERSION: ("sys_id", "std_change_producer", "std_change_proposal", "version", "active"),
-    _TEMPLATE: ("sys_id", "template", "active", "sys_updated_on"),
+    _TEMPLATE: ("sys_id", "template", "active", "sys_updated_on", "sys_updated_by"),
     _PROPOSAL: ("sys_id", "number", "approval", "closed_at", "template_value"),
 }
 _WATCHED: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -156,12 +155,9 @@ class StandardChanges:
             table: self._audit(table, [text(one, "sys_id")] if one else [])
             for table, one in found.tables().items()
         }
-        users = self._users(rows, [*audits.values(), row_audit])
+        users = self._users((*rows, found.template), [*audits.values(), row_audit])
         approvals = self._mapping.approval_rows(rows, row_audit, users)
-        settled_at = q.parse_instant(text(found.proposal, "closed_at"))
-        edits: tuple[FieldEdit, ...] | None = None
-        if not hidden_rows and _explains(found.template, audits, settled_at, approvals):
-            edits = self._edits(audits, users)
+        is_readable = not hidden_rows and all(one is not None for one in audits.values())
         return Preapproval(
             template=text(found.version, "std_change_producer"),
             version=text(found.version, "sys_id"),
@@ -171,9 +167,9 @@ class StandardChanges:
             is_retired=found.is_retired,
             is_as_proposed=found.is_as_proposed,
             is_moved_by_engine=mover == ENGINE,
-            settled_at=settled_at,
+            settled_at=q.parse_instant(text(found.proposal, "closed_at")),
             approvals=approvals,
-            edits=edits,
+            edits=self._edits(found, audits, users) if is_readable else None,
         )
 
     def _rows(self, proposal: str) -> tuple[tuple[Record, ...], int]:
@@ -209,13 +205,18 @@ class StandardChanges:
         return self._accounts.by_user_name(names)
 
     def _edits(
-        self, audits: Mapping[str, tuple[Record, ...] | None], users: Mapping[str, Account]
+        self,
+        standing: Standing,
+        audits: Mapping[str, tuple[Record, ...] | None],
+        users: Mapping[str, Account],
     ) -> tuple[FieldEdit, ...]:
         found: list[FieldEdit] = []
         for table, entries in audits.items():
             word, watched = _WATCHED[table]
             kept = [one for one in entries or () if text(one, "fieldname") in watched]
             found += self._mapping.edits(kept, users, word=word)
+        told = audits[_TEMPLATE] or ()
+        found += _unaudited(self._client.name, standing.template, told, users)
         return tuple(sorted(found, key=lambda one: one.at))
 
 
@@ -232,22 +233,17 @@ def _is_approved(proposal: Record, rows: Sequence[ApprovalRow]) -> bool:
     return rollup is ApprovalState.APPROVED and not any(row.state in open_states for row in rows)
 
 
-def _explains(
-    template: Record,
-    audits: Mapping[str, tuple[Record, ...] | None],
-    settled_at: datetime | None,
-    approvals: Sequence[ApprovalRow],
-) -> bool:
-    """Whether the history is readable, and says what was written to the template since it settled.
+def _unaudited(
+    system: str, template: Record, audit: Sequence[Record], users: Mapping[str, Account]
+) -> tuple[FieldEdit, ...]:
+    """Return the last write to a template as an edit, where no history tells of it.
 
-    Templates are not audited on every instance: then their own time of update is all there is.
+    Templates are not audited on every instance: then the record's own time of update is all there
+    is, and whether what was written was written back cannot be told.
     """
-    if any(entries is None for entries in audits.values()):
-        return False
-    updated_at = q.parse_instant(text(template, "sys_updated_on"))
-    moments = [row.decided_at for row in approvals if row.decided_at]
-    since = max((*moments, *((settled_at,) if settled_at else ())), default=None)
-    if updated_at is None or since is None or updated_at <= since:
-        return True
-    stamps = [q.parse_instant(text(one, "sys_created_on")) for one in audits[_TEMPLATE] or ()]
-    return any(stamp is not None and stamp > since for stamp in stamps)
+    at = q.parse_instant(text(template, "sys_updated_on"))
+    stamps = {q.parse_instant(text(one, "sys_created_on")) for one in audit}
+    if at is None or at in stamps:
+        return ()
+    by = users.get(text(template, "sys_updated_by"))
+    return (FieldEdit(field="template", old="", new=f"unaudited in {system}", by=by, at=at),)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from connectors.servicenow import query as q
 from connectors.servicenow.answers import text
 from connectors.servicenow.check import Probe
 from connectors.servicenow.client import ServiceNowClient
@@ -35,7 +34,7 @@ class TemplateCheck:
 
     def run(self, pin: TemplatePin) -> tuple[Finding, ...]:
         """Return every finding; without one, an OK that names the template."""
-        found = self._probe.run((lambda: self._template(pin), lambda: self._tasks(pin)))
+        found = self._probe.run((lambda: self._template(pin), self._tasks))
         found = tuple(one for one in found if one.code != "account")
         if found:
             return found
@@ -59,11 +58,14 @@ class TemplateCheck:
             yield self._probe.finding(
                 Severity.FAULT,
                 f"{_code(pin)}:history",
-                f"{name}: its history cannot be read, or does not say who wrote it last",
-                "Grant the read right on sys_audit; propose the template anew if it was edited.",
+                f"{name}: its history cannot be read",
+                "Grant the read right on sys_audit and on the approvals of proposals.",
             )
+        settled_at = found.settled_at
+        if settled_at and any(one.at > settled_at for one in found.edits or ()):
+            yield self._fault(pin, f"{name}: it was edited after its proposal was carried out")
 
-    def _tasks(self, pin: TemplatePin) -> Iterable[Finding]:
+    def _tasks(self) -> Iterable[Finding]:
         yield from self._probe.readable(
             "change_task", why="the plan stands on change tasks.", severity=Severity.FAULT
         )
@@ -72,8 +74,6 @@ class TemplateCheck:
             why="who approved the template is read there.",
             severity=Severity.FAULT,
         )
-        if not q.is_sys_id(pin.proposal):
-            yield self._fault(pin, "the pinned proposal is no sys_id")
 
     def _fault(self, pin: TemplatePin, seen: str) -> Finding:
         return self._probe.finding(

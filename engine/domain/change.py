@@ -102,7 +102,8 @@ class Preapproval:
             belongs to it. None: it never was, or that cannot be told.
         approvals: The proposal's approval rows.
         edits: Native edits of what `template`, `version` and `proposal` (the field) say, oldest
-            first; None when they cannot be read, or do not explain the records' times of update.
+            first, with the template's last write where no history tells of it; None when the
+            history cannot be read.
     """
 
     template: str

@@ -189,8 +189,12 @@ def test_what_happens_to_the_template_after_the_change_was_opened_is_seen(
     call("PATCH", path, json={"template": VALUE})
     back = found_of(snow, ref)
     assert back.is_as_proposed
-    # Templates are not audited here: that it was written at all is what the gate is told.
-    assert back.edits is None or back.edits
+    # Templates are not audited here: that it was written at all, and by whom, is still told.
+    assert back.edits
+    last = back.edits[-1]
+    assert (last.field, last.by and last.by.name) == ("template", "admin")
+    assert back.settled_at is not None
+    assert last.at > back.settled_at
     call("PATCH", f"{TABLE}/std_change_proposal/{pin.proposal}", json={"approval": "requested"})
     assert not found_of(snow, ref).is_approved
     call("PATCH", f"{TABLE}/std_change_record_producer/{pin.id}", json={"retired": "true"})
@@ -223,7 +227,7 @@ def test_check_says_that_a_good_pin_is_in_force(snow: ServiceNowAdapters, pin: T
 
 
 def test_check_names_everything_that_is_wrong_with_a_pin(
-    call: Call, snow: ServiceNowAdapters, pin: TemplatePin
+    call: Call, snow: ServiceNowAdapters, pin: TemplatePin, sandbox: ServiceNowSandbox
 ) -> None:
     nowhere = dataclasses.replace(pin, version="0" * 32)
     assert "does not exist" in faults(snow.changes.check_template(nowhere))
@@ -239,5 +243,9 @@ def test_check_names_everything_that_is_wrong_with_a_pin(
     assert "it sets start_date" in found
     call("PATCH", f"{TABLE}/std_change_proposal/{newer.proposal}", json={"approval": "rejected"})
     assert "is not approved" in faults(snow.changes.check_template(newer))
+    path = f"{TABLE}/std_change_template/{template_of(call, newer)}"
+    sandbox.clock.advance(HOUR)
+    call("PATCH", path, json={"template": f"{hiding}^urgency=1"})
+    assert "was edited after" in faults(snow.changes.check_template(newer))
     propose(call, kind="3", producer=pin.id)
     assert "retired" in faults(snow.changes.check_template(newer))
