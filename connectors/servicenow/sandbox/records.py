@@ -11,15 +11,16 @@ from connectors.sandboxkit.clock import SandboxClock
 from connectors.servicenow.sandbox.actors import SYSTEM, Actor
 from connectors.servicenow.sandbox.coerce import coerce
 from connectors.servicenow.sandbox.history import NOT_HISTORY, History, Writing
+from connectors.servicenow.sandbox.past import Change
 from connectors.servicenow.sandbox.query.values import stamp
 from connectors.servicenow.sandbox.schema import Column, ColumnType, Schema, Table
 from connectors.servicenow.sandbox.shape import encode_row
-from connectors.servicenow.sandbox.store import Row, Store
+from connectors.servicenow.sandbox.store import Made, Row, Store
 from connectors.servicenow.sandbox.write_faults import NONE
 
 _NUMBER_START = {"CHG": 30001, "INC": 10001, "REQ": 10001, "RITM": 10001, "SCTASK": 10001,
                  "PRB": 40001, "CTASK": 10001, "KB": 10001, "PTASK": 10001, "GPRB": 10001,
-                 "SIR": 10001, "TASK": 20001}  # fmt: skip
+                 "SIR": 10001, "TASK": 20001, "STDCHG": 10001, "ISET": 10001}  # fmt: skip
 _STATES = ("state", "incident_state", "problem_state", "request_state")
 
 
@@ -207,6 +208,7 @@ class Records:
                 self.store.insert(table, row, encode_row(table, row))
             except sqlite3.IntegrityError as error:
                 raise DuplicateError from error
+            self._note(table, row["sys_id"], None)
             self._history.journals(writing)
             self._run(self._after, writing)
         return self.read(table_name, row["sys_id"]) or row
@@ -277,6 +279,7 @@ class Records:
             self._stamp(new, actor, given if keep_system else {}, created=False)
             new["sys_mod_count"] = str(count)
             self.store.update(table, sys_id, new, encode_row(table, new))
+            self._note(table, sys_id, old)
             self._history.journals(writing)
             self._history.lines(writing)
             self._run(self._after, writing)
@@ -293,6 +296,7 @@ class Records:
             return
         with self.store.transaction():
             self.store.delete(table, sys_id)
+            self._note(table, sys_id, row)
             if table_name != "sys_audit_delete":
                 self.insert(
                     "sys_audit_delete",
@@ -303,6 +307,29 @@ class Records:
                         "user": actor.user_name,
                     },
                 )
+
+    def _note(self, table: Table, sys_id: str, before: Row | None) -> None:
+        at = self.clock.now()
+        self.store.past.note(Change(at=at, table=table.name, sys_id=sys_id, before=before))
+
+    def as_it_was(self, moment: datetime, look: Callable[[], Made]) -> Made:
+        """Return what a look at the records would have found at an earlier moment."""
+
+        def undone() -> Made:
+            for change in list(self.store.past.since(moment)):
+                self._undo(change)
+            return look()
+
+        return self.store.rehearse(undone)
+
+    def _undo(self, change: Change) -> None:
+        before, table = change.before, self.schema.tables[change.table]
+        if before is None:
+            self.store.delete(table, change.sys_id)
+        elif self.store.read(table, change.sys_id) is None:
+            self.store.insert(table, before, encode_row(table, before))
+        else:
+            self.store.update(table, change.sys_id, before, encode_row(table, before))
 
     def journal(self, table: str, sys_id: str, element: str, text: str, actor: Actor) -> None:
         """Append one journal entry."""

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from urllib.parse import parse_qsl
 
 from connectors.servicenow.sandbox.actors import GUEST, Actor, password_fits
@@ -11,6 +12,7 @@ from connectors.servicenow.sandbox.api.batch import BatchApi
 from connectors.servicenow.sandbox.api.catalog import CatalogApi
 from connectors.servicenow.sandbox.api.change import ChangeApi
 from connectors.servicenow.sandbox.api.cmdb import CmdbApi
+from connectors.servicenow.sandbox.api.importset import ImportSetApi
 from connectors.servicenow.sandbox.api.misc import KnowledgeApi, TinyUrls
 from connectors.servicenow.sandbox.api.oauth import OAuthApi
 from connectors.servicenow.sandbox.api.stats import StatsApi
@@ -32,6 +34,7 @@ from connectors.servicenow.sandbox.write_faults import NONE
 from connectors.servicenow.sandbox.xmlform import xml_read, xml_written
 
 _VERSION = r"(?:(?P<version>v\d+)/)?"
+_ONE_RECORD = re.compile(r"/[0-9A-Za-z]{32}(?:/|$)")
 _JSON_TYPES = ("application/json", "text/json")
 _BODIED = ("POST", "PUT", "PATCH")
 
@@ -52,6 +55,7 @@ class Router:
         batch, stats = BatchApi(self.dispatch), StatsApi(instance)
         attachments, changes = AttachmentApi(instance, table), ChangeApi(instance)
         knowledge, cmdb = KnowledgeApi(instance), CmdbApi(instance, table)
+        imports = ImportSetApi(instance)
         self._routes: list[tuple[re.Pattern[str], Handler]] = []
         self.add(
             rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
@@ -74,6 +78,10 @@ class Router:
         self.add(
             rf"/api/now/{_VERSION}stats/(?P<table>[^/]+)/?",
             lambda call, match: stats.handle(call, match["table"]),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}import/(?P<table>[^/]+)(?:/(?P<rest>[^/]+))?/?",
+            lambda call, match: imports.handle(call, match["table"], match["rest"] or ""),
         )
         self.add(
             rf"/api/now/{_VERSION}attachment(?P<rest>(?:/.*)?)",
@@ -138,16 +146,25 @@ class Router:
         reader, records = self.instance.fault_reader, self.instance.records
         name = call.actor.user_name
         records.faults = reader.for_write(call.method, target, name, records.now())
-        self.instance.stale_seconds = reader.stale_seconds(call.method, target, name)
         try:
-            reply = self.dispatch(call)
+            reply = self._searched(call, target)
         except ApiError as error:
             reply = error.reply()
         finally:
             records.faults = NONE
-            self.instance.stale_seconds = 0.0
         reply.headers.update(limits)
         return reply
+
+    def _searched(self, call: Call, target: str) -> Reply:
+        """Answer a call; where the index lags, a search sees the records as they were then."""
+        seconds = 0.0
+        if _ONE_RECORD.search(call.path) is None:
+            reader = self.instance.fault_reader
+            seconds = reader.stale_seconds(call.method, target, call.actor.user_name)
+        if not seconds:
+            return self.dispatch(call)
+        then = self.instance.clock.now() - timedelta(seconds=seconds)
+        return self.instance.records.as_it_was(then, lambda: self.dispatch(call))
 
     def call(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str

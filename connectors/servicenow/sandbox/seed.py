@@ -96,6 +96,8 @@ class Seeder:
             if kind == "demo":
                 self._load(data["demo"])
             self._insert("sys_properties", {"name": _MARK, "value": kind})
+        # What the seed holds has been there for ever, also for an index that lags.
+        self._instance.store.past.forget()
 
     def _load(self, tables: Mapping[str, list[dict[str, Any]]], skip: tuple[str, ...] = ()) -> None:
         for table, rows in tables.items():

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from connectors.servicenow.sandbox.past import Past
 from connectors.servicenow.sandbox.schema import ColumnType, Schema, Table
 
 Row = dict[str, str]
+Made = TypeVar("Made")
 
 _CHUNK = 900
 _PROGRESS_STEPS = 50_000
@@ -41,6 +44,7 @@ class Store:
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self.schema = schema
+        self.past = Past()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.executescript(
             "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
@@ -145,12 +149,14 @@ class Store:
             except BaseException:
                 self._connection.rollback()
                 self._rollbacks += 1
+                self.past.taken_back()
                 raise
             self._connection.commit()
+            self.past.committed()
 
-    def rehearse(self, write: Callable[[], Row]) -> Row:
+    def rehearse(self, write: Callable[[], Made]) -> Made:
         """Carry out a write, take all of it back, and return what it returned."""
-        made: list[Row] = []
+        made: list[Made] = []
         try:
             with self.transaction():
                 made.append(write())
@@ -327,6 +333,7 @@ class Store:
 
     def wipe(self) -> None:
         """Remove every record, number and step."""
+        self.past.forget()
         with self.transaction():
             for root in self._physical:
                 self._execute(f"DELETE FROM {_quoted(root)}")  # noqa: S608 - names come from the schema

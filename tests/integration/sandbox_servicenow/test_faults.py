@@ -221,3 +221,39 @@ def test_the_log_proves_what_the_daemon_asked(daemon: Api, sandbox: ServiceNowSa
     assert [(one["status"], json.loads(one["body"])) for one in found] == [
         (201, {"short_description": "logged"})
     ]
+
+
+def test_a_stale_index_shows_and_finds_old_versions(
+    daemon: Api, sandbox: ServiceNowSandbox, fault: Fault
+) -> None:
+    kept = daemon.create("incident", short_description="old words", correlation_id="stale-1")
+    gone = daemon.create("task_ci", task=kept["sys_id"])
+    sandbox.clock.advance(timedelta(seconds=120))
+    daemon.change("incident", kept["sys_id"], short_description="new words", urgency="1")
+    daemon.session.delete(f"{daemon.url}/api/now/table/task_ci/{gone['sys_id']}", timeout=10)
+    fault("stale_index", seconds=60)
+    (seen,) = daemon.records("incident", "correlation_id=stale-1^short_description=old words")
+    assert (seen["urgency"], seen["sys_mod_count"]) == ("3", "0")
+    assert daemon.records("incident", "short_description=new words") == []
+    assert len(daemon.records("task_ci", f"sys_id={gone['sys_id']}")) == 1
+    count = daemon.get(
+        "/api/now/stats/incident", sysparm_count="true", sysparm_query="short_description=old words"
+    )
+    assert count.json()["result"]["stats"]["count"] == "1"
+    assert daemon.record("incident", kept["sys_id"])["short_description"] == "new words"
+    # Looking changed nothing.
+    sandbox.clock.advance(timedelta(seconds=61))
+    (now,) = daemon.records("incident", "correlation_id=stale-1")
+    assert (now["short_description"], now["sys_mod_count"]) == ("new words", "1")
+    assert daemon.records("task_ci", f"sys_id={gone['sys_id']}") == []
+
+
+def test_a_refused_write_leaves_no_trace_for_a_stale_index(
+    daemon: Api, sandbox: ServiceNowSandbox, fault: Fault
+) -> None:
+    row = daemon.create("incident", short_description="stays", correlation_id="stale-2")
+    sandbox.clock.advance(timedelta(seconds=120))
+    daemon.change("incident", row["sys_id"], 403, state="6", short_description="never")
+    fault("stale_index", seconds=60)
+    (seen,) = daemon.records("incident", "correlation_id=stale-2")
+    assert seen["short_description"] == "stays"
