@@ -96,6 +96,9 @@ def judge(services: Services, handling: Handling) -> Verdict:
     if handling.stage in takeover.SUBMITTED:
         for refusal in found.refused:
             _tell_refused(services, handling, refusal)
+        if found.verdict.kind is VerdictKind.INVALID:
+            occasion = f"desk-r{_plan(handling).revision}-{found.verdict.reason}"
+            _tell(services, handling, found.verdict.because, occasion=occasion)
     return found.verdict
 
 
@@ -208,14 +211,7 @@ def _tell_refused(services: Services, handling: Handling, refusal: Refusal) -> N
     key = {"answer_id": said.id, "reason": str(refusal.reason)}
     if moves.has_recorded(services, handling, REFUSED, **key):
         return
-    if telling.may_write(handling):
-        services.desk(handling.ticket).add_work_note(
-            handling.ticket,
-            services.renderer.render(
-                Template.DESK_REFUSED, telling.facts(services, handling, reason=refusal.because)
-            ),
-            marker=telling.marker(handling, f"desk-refused-{said.id}"),
-        )
+    _tell(services, handling, refusal.because, occasion=f"desk-refused-{said.id}")
     body = {
         **key,
         "because": refusal.because,
@@ -224,6 +220,11 @@ def _tell_refused(services: Services, handling: Handling, refusal: Refusal) -> N
         "at": said.at.isoformat(),
     }
     moves.record(services, handling, REFUSED, body=body)
+
+
+def _tell(services: Services, handling: Handling, because: str, *, occasion: str) -> None:
+    if telling.may_write(handling):
+        telling.note(services, handling, Template.DESK_REFUSED, occasion=occasion, reason=because)
 
 
 def _plan(handling: Handling) -> Plan:

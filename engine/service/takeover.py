@@ -32,7 +32,9 @@ def _ended(services: Services, handling: Handling, ticket: Ticket) -> Outcome | 
     if ticket.is_held:
         return Outcome(end=Stage.TAKEN_OVER, because="a person told us to stop on this ticket")
     is_rejected = ticket.native_approval is NativeApproval.REJECTED
-    if is_rejected and not _is_desk_answer(services, handling):
+    if is_rejected and _is_desk_answer(services, handling):
+        return None  # its workflow may have closed the ticket with the no
+    if is_rejected:
         return Outcome(end=Stage.CANCELLED, because="the ticket's own approval was rejected")
     if not ticket.state.is_open and not is_undo(handling):
         word = "cancelled" if ticket.state is TicketState.CANCELLED else "closed"
