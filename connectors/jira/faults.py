@@ -88,7 +88,8 @@ class FaultDesk:
         if known is not None and self._is_open(known):
             return known
         project = quoted(self._faults().project)
-        jql = f"project = {project} AND labels = {quoted(_label(marker))} ORDER BY created DESC"
+        label = quoted(fault_label(marker))
+        jql = f"project = {project} AND labels = {label} ORDER BY created DESC"
         for hit in self._client.search_all(jql, ("status",), most=50):
             issue_id = text_of(hit.get("id"))
             if self._is_open(issue_id):
@@ -129,7 +130,7 @@ class FaultDesk:
                         "issuetype": {"name": faults.issue_type},
                         "summary": summary,
                         "description": text,
-                        "labels": [*faults.labels, _label(marker)],
+                        "labels": [*faults.labels, fault_label(marker)],
                     }
                 },
                 is_repeatable=False,
@@ -149,11 +150,12 @@ class FaultDesk:
             "requestFieldValues": {"summary": summary, "description": text},
         }
         issue_id = text_of(self._client.desk_post("request", body).get("issueId"))
-        labels = [{"add": label} for label in (*faults.labels, _label(marker))]
+        labels = [{"add": label} for label in (*faults.labels, fault_label(marker))]
         path = f"issue/{issue_id}"
         self._client.write("PUT", path, {"update": {"labels": labels}}, is_repeatable=True)
         return issue_id
 
 
-def _label(marker: str) -> str:
+def fault_label(marker: str) -> str:
+    """Return the label by which the incident of this fault is found again."""
     return f"tiergate-fault-{hashlib.sha256(marker.encode()).hexdigest()[:16]}"

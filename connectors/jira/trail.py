@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from connectors.jira.client import JiraClient
+from connectors.jira.faults import fault_label
 from connectors.jira.history import STATUS
 from connectors.jira.notes import Notes
 from connectors.jira.records import Found, Records, found
 from connectors.jira.settings import JiraSettings
 from connectors.jira.site import Site
 from connectors.jira.transport import RefusedError
-from connectors.jira.values import instant, quoted
+from connectors.jira.values import instant, quoted, text_of
 from engine.errors import InvalidAnswerError, PreconditionError
 from engine.ports.trail import OwnNote, OwnWrite, OwnWrites, WriteKind
 
@@ -25,6 +26,7 @@ MOST = 2000
 _TOLD_EVERY = 50
 _DAY = timedelta(days=1)
 _MOVES = frozenset({STATUS, "resolution", "resolutiondate"})
+_FAULT = "tiergate-fault-"
 _LINKS = frozenset({"link", "issuelinks", "remoteissuelink", "remoteworkitemlink"})
 
 
@@ -47,6 +49,10 @@ class JiraTrail:
     def site(self) -> str:
         """Address and account."""
         return f"{self._settings.url} {self._client.me().id}"
+
+    def fault_key(self, marker: str) -> str:
+        """Return the label of the incident in which this fault is told."""
+        return fault_label(marker)
 
     def writes(self, since: datetime, *, told: Callable[[str], None]) -> OwnWrites:
         """Return what our account wrote since then in every issue that it may see.
@@ -71,7 +77,7 @@ class JiraTrail:
         days = max(1, -((since - self._client.server_now()) // _DAY))
         me = quoted(self._client.me().id)
         jql = f'issuekey in updatedBy({me}, "-{days}d") ORDER BY key ASC'
-        fields = ("created", "creator", "updated", "attachment")
+        fields = ("created", "creator", "updated", "labels")
         try:
             hits = self._client.search_all(jql, fields, most=MOST)
         except InvalidAnswerError as error:
@@ -127,4 +133,13 @@ def _write(one: Found, at: datetime, what: str) -> OwnWrite:
         kind = WriteKind.LINK
     else:
         kind = WriteKind.FIELD
-    return OwnWrite(at=at, record=one.key, owners=(one.id,), kind=kind, what=(what,))
+    held = one.fields.get("labels")
+    labels = [text_of(label) for label in held] if isinstance(held, list) else []
+    return OwnWrite(
+        at=at,
+        record=one.key,
+        owners=(one.id,),
+        kind=kind,
+        what=(what,),
+        key=next((label for label in labels if label.startswith(_FAULT)), ""),
+    )

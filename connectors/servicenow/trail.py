@@ -13,6 +13,7 @@ from datetime import datetime
 from connectors.servicenow import query as q
 from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.journals import token
 from connectors.servicenow.mapping import required_instant
 from connectors.servicenow.settings import ServiceNowSettings
 from engine.errors import MissingRightError, PermanentError, PreconditionError
@@ -59,6 +60,10 @@ class ServiceNowTrail:
     def site(self) -> str:
         """Address and account."""
         return f"{self._url} {self._client.account().id}"
+
+    def fault_key(self, marker: str) -> str:
+        """Return the correlation id of the incident in which this fault is told."""
+        return token(marker)
 
     def writes(self, since: datetime, *, told: Callable[[str], None]) -> OwnWrites:
         """Return what our account wrote since then; see the module for the sources.
@@ -229,6 +234,8 @@ def _field(row: Record) -> OwnWrite | None:
     table, name = text(row, "tablename"), text(row, "fieldname")
     if name in _JOURNALS:
         return None  # the journal itself tells it
+    if name == "watch_list":
+        return _write(row, table, text(row, "documentkey"), WriteKind.NOTE, name)
     if table == "sysapproval_approver":
         is_decision = name == "state" and text(row, "newvalue") in _DECIDED
         kind = WriteKind.APPROVAL if is_decision else WriteKind.MOVE

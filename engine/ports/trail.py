@@ -30,7 +30,7 @@ class OwnWrite:
         record: The number or key, as people name it; the id where it has none.
         owners: The ids of records of which it can be a part: itself, its change, its request.
         what: The native names of what was written.
-        key: The correlation id that the record carries, "" where it has none or it was not asked.
+        key: What tells an incident of our own faults from others (`fault_key`), "" for others.
     """
 
     at: datetime
@@ -73,6 +73,10 @@ class AccountTrail(Protocol):
     @property
     def site(self) -> str:
         """Address and account: two systems of the configuration may be one site."""
+        ...
+
+    def fault_key(self, marker: str) -> str:
+        """Return the `key` of the incident in which a fault with this marker is told."""
         ...
 
     def writes(self, since: datetime, *, told: Callable[[str], None]) -> OwnWrites:

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _HEADER = re.compile(
-    rb"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z) (\S{1,255}) (\S{1,48}) (\S{1,128})"
-    rb" (\S{1,32}) (-|(?:\[[^\]]*\])+) ?(.*)",
+    rb"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z) (\S{1,255}) (\S{1,48})"
+    rb" (\S{1,128}) (\S{1,32}) (-|(?:\[[^\]]*\])+) ?(.*)",
     re.DOTALL,
 )
 
@@ -93,8 +94,8 @@ def _streams(listening: socket.socket, received: Received) -> None:
                 return
 
 
-def _size(file: object) -> int:
+def _size(file: BinaryIO) -> int:
     digits = b""
-    while (one := file.read(1)) not in {b"", b" "}:  # type: ignore[attr-defined]  a binary file
+    while (one := file.read(1)) not in {b"", b" "}:
         digits += one
     return int(digits) if digits else 0

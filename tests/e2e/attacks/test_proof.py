@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from typer.testing import CliRunner, Result
 
 from engine.cli.main import app
@@ -66,10 +68,10 @@ def proof(
     folder = tmp_path_factory.mktemp(str(request.param))
     with open_theatre(folder) as theatre, receiver("tcp", folder) as syslog:
         is_now = request.param == "servicenow"
-        office = ServiceNowOffice(theatre) if is_now else JiraOffice(theatre)
+        office: Any = ServiceNowOffice(theatre) if is_now else JiraOffice(theatre)
         company = Company(theatre, "servicenow" if is_now else "itsm-jira")
         asker, words = ("bob.miller", PRIVILEGED) if is_now else ("dan.wolter", REMOTE)
-        play = Play(theatre, office, company, asker, words)
+        play: Play[Any] = Play(theatre, office, company, asker, words)
 
         def keep_heads(document: Any) -> None:
             document["audit"] = {"heads": {"file": "heads.log", "syslog": syslog.address}}
@@ -146,3 +148,71 @@ def test_an_export_is_held_against_the_heads_on_a_machine_without_anything(
     command = ("audit", "verify", "--file", str(export), "--public-key", key, "--heads", str(heads))
     whole = proof.run(*command, config=tmp_path / "no-configuration")
     assert whole.exit_code == 0, whole.output
+
+
+def compared(proof: Proof) -> tuple[Result, dict[str, Any]]:
+    since = (proof.play.theatre.clock.now() - timedelta(days=3)).isoformat()
+    done = proof.run("audit", "reconcile", "--since", since, "--json")
+    document = json.loads(done.stdout)
+    # The directory's log begins with the play, and two of the demo's systems are one site.
+    may = ("later --since", "the same site and account")
+    assert [one for one in document["unread"] if not any(word in one for word in may)] == []
+    # The directory's clock is not moved by the play, so what it logged is of another time.
+    found = [one for one in document["differences"] if one["system"] != "corporate-directory"]
+    return done, {**document, "differences": found}
+
+
+def test_what_our_account_wrote_in_the_itsm_is_what_is_on_record_and_nothing_else(
+    proof: Proof,
+) -> None:
+    done, document = compared(proof)
+    assert document["differences"] == [], done.stdout
+    assert document["compared"][f"{proof.play.office.system} writes"] >= 10
+
+
+def test_what_a_thief_writes_with_our_account_is_listed(proof: Proof) -> None:
+    """A note on the closed change, and a move and a note on a ticket that nobody gave us."""
+    play = proof.play
+    # Farther from the end than clocks may differ, and told by the systems' own clocks.
+    play.pass_time(minutes=10)
+    change, stranger = steal(proof)
+    play.pass_time(seconds=5)
+    done, document = compared(proof)
+    assert done.exit_code == 1
+    told = [one["what"] for one in document["differences"]]
+    assert {one["side"] for one in document["differences"]} == {"unrecorded"}
+    assert any(change in line and "stood where we do not write" in line for line in told), told
+    mine = [line for line in told if stranger in line]
+    assert mine, told
+    assert all("no handling of ours concerns this record" in line for line in mine), told
+    assert any("state" in line or "summary" in line for line in mine), told
+
+
+def steal(proof: Proof) -> tuple[str, str]:
+    """Write with the daemon's own password; return the change's number and the other record's."""
+    office = proof.play.office
+    change = office.change()
+    other, key = office.ask("abel.tuter", "The coffee machine", "It is leaking again.")
+    system = "servicenow" if isinstance(office, ServiceNowOffice) else "jira"
+    place = proof.play.theatre.document[system]
+    account = place["accounts"]["integration"]
+    with requests.Session() as thief:
+        thief.auth = (account["username"], account["password"])
+        if system == "servicenow":
+            base = f"{place['url']}/api/now/table"
+            calls = [
+                ("PATCH", f"{base}/change_request/{change['sys_id']}", {"work_notes": "hello"}),
+                ("PATCH", f"{base}/incident/{other}", {"state": "2", "work_notes": "mine"}),
+            ]
+            number = change["number"]
+        else:
+            base = f"{place['url']}/rest/api/2/issue"
+            calls = [
+                ("POST", f"{base}/{change['key']}/comment", {"body": "hello"}),
+                ("PUT", f"{base}/{other}", {"fields": {"summary": "The tea machine"}}),
+            ]
+            number = change["key"]
+        for method, url, body in calls:
+            answer = thief.request(method, url, json=body, timeout=10)
+            assert answer.ok, answer.text
+    return number, key

@@ -96,7 +96,13 @@ def test_a_write_that_no_effect_explains_ends_the_command_with_1(
     assert quiet.exit_code == 0, quiet.output
     told: dict[str, Any] = json.loads(quiet.stdout)
     assert told["unread"] == []
-    assert told["compared"] == {"corporate-directory": 0, "servicenow": 0, "jira": 0}
+    assert told["compared"] == {
+        "corporate-directory": 0,
+        "servicenow": 0,
+        "jira": 0,
+        "servicenow writes": 0,
+        "jira writes": 0,
+    }
 
     account = directory.accounts["integration"]
     server = ldap3.Server("127.0.0.1", port=directory.port, get_info=ldap3.NONE)
