@@ -1,83 +1,78 @@
-"""Business calendars: hours in a time zone, holidays from an iCalendar file (RFC 5545)."""
+"""Office hours, board meetings and holidays as an admin writes them (RFC 5545 for holidays)."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Sequence
+from datetime import date, time, timedelta
+from itertools import pairwise
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(
-    r"(?P<first>[A-Za-z]{3})(?:-(?P<last>[A-Za-z]{3}))?\s+"
-    r"(?P<opens>\d{2}:\d{2})-(?P<closes>\d{2}:\d{2})"
-)
-_FURTHEST = 400
+_DAY = r"(?P<first>[A-Za-z]{3})(?:-(?P<last>[A-Za-z]{3}))?"
+_HOURS = re.compile(_DAY + r"\s+(?P<opens>\d{2}:\d{2})-(?P<closes>\d{2}:\d{2})")
+_MEETING = re.compile(_DAY + r"\s+(?P<at>\d{2}:\d{2})")
+_END_OF_DAY = "24:00"
+_MINUTES = 60
+
+Hours = tuple[tuple[int, int, int], ...]
+Meetings = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calendar:
-    """When an office is open; pure, asked about given instants only."""
-
-    name: str
-    zone: ZoneInfo
-    hours: tuple[tuple[int, time, time], ...]
-    holidays: frozenset[date]
-
-    def is_open(self, instant: datetime) -> bool:
-        """Whether the office is open at `instant`; the closing minute itself is closed."""
-        local = instant.astimezone(self.zone)
-        if local.date() in self.holidays:
-            return False
-        return any(
-            day == local.weekday() and opens <= local.time() < closes
-            for day, opens, closes in self.hours
-        )
-
-    def next_open(self, instant: datetime) -> datetime:
-        """Return `instant` if open, else the next opening.
-
-        Raises:
-            ValueError: The calendar does not open within 400 days.
-        """
-        if self.is_open(instant):
-            return instant
-        local = instant.astimezone(self.zone)
-        for offset in range(_FURTHEST):
-            day = local.date() + timedelta(days=offset)
-            if day in self.holidays:
-                continue
-            openings = [
-                datetime.combine(day, opens, self.zone)
-                for weekday, opens, _ in self.hours
-                if weekday == day.weekday()
-            ]
-            for opening in sorted(openings):
-                if opening >= local:
-                    return opening.astimezone(instant.tzinfo)
-        raise ValueError(f"calendar {self.name} does not open within {_FURTHEST} days")
-
-
-def parse_hours(texts: Sequence[str]) -> tuple[tuple[int, time, time], ...]:
-    """Return (weekday, opens, closes) for texts such as `Mon-Fri 08:00-18:00`.
+def parse_hours(texts: Sequence[str]) -> Hours:
+    """Return (weekday, opens, closes) in minutes for texts such as `Mon-Fri 08:00-18:00`.
 
     Raises:
-        ValueError: Another form, an unknown day, or a closing before the opening.
+        ValueError: Another form, an unknown day, a closing before the opening, hours that overlap,
+            or none at all.
     """
-    found: list[tuple[int, time, time]] = []
+    found: list[tuple[int, int, int]] = []
     for text in texts:
         match = _HOURS.fullmatch(text.strip())
         if match is None:
             raise ValueError('expected hours such as "Mon-Fri 08:00-18:00"')
-        first = _weekday(match["first"])
-        last = _weekday(match["last"] or match["first"])
-        try:
-            opens, closes = time.fromisoformat(match["opens"]), time.fromisoformat(match["closes"])
-        except ValueError:
-            raise ValueError("expected times between 00:00 and 23:59") from None
-        if first > last or opens >= closes:
+        opens, closes = _minute(match["opens"]), _minute(match["closes"])
+        if opens >= closes:
             raise ValueError("expected the earlier day and time first")
-        found.extend((day, opens, closes) for day in range(first, last + 1))
+        found.extend((day, opens, closes) for day in _weekdays(match))
+    if not found:
+        raise ValueError("expected hours: it would never open")
+    ordered = tuple(sorted(found))
+    if any(one[0] == other[0] and other[1] < one[2] for one, other in pairwise(ordered)):
+        raise ValueError("expected hours that do not overlap")
+    return ordered
+
+
+def parse_meetings(texts: Sequence[str]) -> Meetings:
+    """Return (weekday, minute) for texts such as `Thu 14:00`.
+
+    Raises:
+        ValueError: Another form, an unknown day, or none at all.
+    """
+    found: set[tuple[int, int]] = set()
+    for text in texts:
+        match = _MEETING.fullmatch(text.strip())
+        if match is None or match["at"] == _END_OF_DAY:
+            raise ValueError('expected meetings such as "Thu 14:00"')
+        found |= {(day, _minute(match["at"])) for day in _weekdays(match)}
+    if not found:
+        raise ValueError("expected meetings: the board would never meet")
     return tuple(sorted(found))
+
+
+def _weekdays(match: re.Match[str]) -> Iterator[int]:
+    first = _weekday(match["first"])
+    last = _weekday(match["last"] or match["first"])
+    if first > last:
+        raise ValueError("expected the earlier day and time first")
+    yield from range(first, last + 1)
+
+
+def _minute(text: str) -> int:
+    if text == _END_OF_DAY:
+        return 24 * _MINUTES
+    try:
+        at = time.fromisoformat(text)
+    except ValueError:
+        raise ValueError("expected times between 00:00 and 24:00") from None
+    return at.hour * _MINUTES + at.minute
 
 
 def _weekday(name: str) -> int:

@@ -6,7 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from config.calendars import Calendar, parse_holidays, parse_hours
+from config.business_time import (
+    DEFAULT_EXPIRES,
+    BusinessTime,
+    build_business_time,
+    check_terms,
+)
 from config.document import Document, Loc
 from config.expressions import ExpressionError, compared_literals, compile_expression
 from config.policy import ActionPolicy, Rule, TierFreeze, stricter
@@ -15,12 +20,10 @@ from config.tier_models import ActionSection, GateSection, TierMapFile
 from config.units import parse_instant, parse_zone
 from config.vocabulary import Members
 from engine.domain.action import ActionSpec, Catalogue, ParameterKind, RiskScores, Tier
-from engine.domain.canonical import digest
 from engine.domain.decision import Authority, ChangeKind, Freeze, GatePolicy
 from engine.domain.stage import Gate
 
 _GATES = {"none": Gate.NONE, "desk": Gate.DESK, "change": Gate.CHANGE, "person": Gate.PERSON}
-_DEFAULT_EXPIRES = timedelta(days=10)
 _SCORES = ("blast_radius", "irreversibility", "regulatory")
 
 
@@ -35,6 +38,7 @@ class MapChecker:
     problems: Problems
     broken: frozenset[Loc] = frozenset()
     _authorities: dict[str, Authority] = field(default_factory=dict[str, Authority])
+    _business: list[BusinessTime] = field(default_factory=list[BusinessTime])
 
     def __post_init__(self) -> None:
         for name, groups in self.file.authorities.items():
@@ -59,36 +63,11 @@ class MapChecker:
             self._add(loc, unknown("authority", name, known))
         return self._authorities.get(name)
 
-    def calendars(self, folder: Path) -> tuple[dict[str, Calendar], dict[str, str]]:
-        """Return the calendars, and digests of their holiday files for the map's digest."""
-        found: dict[str, Calendar] = {}
-        sources: dict[str, str] = {}
-        for name, section in self.file.calendars.items():
-            at: Loc = ("calendars", name)
-            try:
-                hours = parse_hours(section.hours)
-            except ValueError as error:
-                self._add((*at, "hours"), f'"{", ".join(section.hours)}" does not fit ({error})')
-                hours = ()
-            text = self._holidays(folder, section.holidays, (*at, "holidays"))
-            sources[name] = digest(text)
-            try:
-                holidays = parse_holidays(text) if text else frozenset()
-            except ValueError as error:
-                self._add((*at, "holidays"), f'"{section.holidays}" does not fit ({error})')
-                holidays = frozenset()
-            zone = parse_zone(section.timezone)
-            found[name] = Calendar(name=name, zone=zone, hours=hours, holidays=holidays)
-        return found, sources
-
-    def _holidays(self, folder: Path, name: str | None, loc: Loc) -> str:
-        if name is None:
-            return ""
-        try:
-            return (folder / name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            self._add(loc, f'"{name}" cannot be read ({type(error).__name__})')
-            return ""
+    def business_time(self, folder: Path) -> BusinessTime:
+        """Return calendars and boards; holiday files stand in `folder`."""
+        found = build_business_time(self.file, folder, self._add)
+        self._business.append(found)
+        return found
 
     def freezes(self) -> tuple[TierFreeze, ...]:
         """Return the freezes as instants."""
@@ -211,6 +190,7 @@ class MapChecker:
             self._add(("gate",), 'missing key "authority"', key=True)
         if authority is None:
             return None
+        (business,) = self._business
         window = mine.window or default.window
         tell = mine.tell or default.tell
         template = section.change.template
@@ -227,7 +207,7 @@ class MapChecker:
             change=change,
             lead=window.lead if window else timedelta(0),
             length=window.length if window else None,
-            expires=mine.expires or default.expires or _DEFAULT_EXPIRES,
+            expires=mine.expires or default.expires or DEFAULT_EXPIRES,
             remind=mine.remind or default.remind,
             tell_after=tell.after if tell else None,
             tell_whom=tell.whom if tell else "",
@@ -236,6 +216,9 @@ class MapChecker:
             template_version=template.version if template else "",
             template_proposal=template.proposal if template else "",
             desk_group=desk,
+            within=window.within if window else None,
+            calendar=business.calendars.get(mine.calendar or default.calendar or ""),
+            board=business.boards.get(window.board or "") if window else None,
         )
 
     def references(self) -> None:
@@ -247,9 +230,12 @@ class MapChecker:
                     self._add(("authorities", name, system), message, key=True)
         self._role_actions()
         self._case_actions()
-        self._gate_terms(self.file.gate, ("gate",))
+        (business,) = self._business
+        gates: list[tuple[GateSection, Loc]] = [(self.file.gate, ("gate",))]
         for name, section in self.file.actions.items():
-            self._gate_terms(section.gate, ("actions", name, "gate"))
+            gates.append((section.gate, ("actions", name, "gate")))
+        for gate, at in gates:
+            check_terms(gate, self.file.gate, at, business, self._add)
 
     def _role_actions(self) -> None:
         for name, role in self.file.roles.items():
@@ -267,16 +253,3 @@ class MapChecker:
                 if action and action != "none" and action not in self.catalogue:
                     at: Loc = ("tests", number, part, "action")
                     self._add(at, unknown("action", action, self.catalogue))
-
-    def _gate_terms(self, gate: GateSection, at: Loc) -> None:
-        expires = gate.expires or self.file.gate.expires or _DEFAULT_EXPIRES
-        for key, value in (
-            ("remind", gate.remind),
-            ("tell", gate.tell.after if gate.tell else None),
-        ):
-            if value is not None and value >= expires:
-                self._add((*at, key), f"{key} would come after the change has expired")
-        if gate.window is not None and gate.window.lead >= expires:
-            self._add((*at, "window", "lead"), "the window would open after the change has expired")
-        if gate.expires is not None and gate.expires <= timedelta(0):
-            self._add((*at, "expires"), "a change that expires at once can never be approved")

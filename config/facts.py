@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from config.calendars import Calendar
 from config.vocabulary import PERSON, TICKET, Kind, Members
 from engine.domain.action import ActionSpec, ParameterKind
+from engine.domain.calendar import Calendar
 from engine.domain.canonical import JSON
 from engine.domain.decision import DecisionFacts
 

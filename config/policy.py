@@ -1,14 +1,14 @@
 """The compiled tier map: facts in, decision out; no I/O, no clock, total over its inputs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from config.calendars import Calendar
 from config.expressions import EvaluationError, Expression
 from config.facts import RuleView
 from config.tier_models import ActionSection, RoleSection, RoutingSection
 from engine.domain.action import ActionSpec, RiskScores, Tier
+from engine.domain.calendar import Calendar
 from engine.domain.canonical import JSON
 from engine.domain.decision import (
     Authority,
@@ -272,22 +272,10 @@ class CompiledTierMap:
             return None
         policy = action.gate_policy
         authority = next(iter(tally.authorities), None)
-        return GatePolicy(
+        return replace(
+            policy,
             authority=self.authorities[authority] if authority else policy.authority,
-            least_approvers=policy.least_approvers,
-            change=policy.change,
-            lead=policy.lead,
-            length=policy.length,
-            expires=policy.expires,
-            remind=policy.remind,
-            tell_after=policy.tell_after,
-            tell_whom=policy.tell_whom,
-            native=policy.native,
-            template=policy.template,
-            template_version=policy.template_version,
-            template_proposal=policy.template_proposal,
             freezes=tuple(held.freeze for held in self.freezes if tally.tier in held.tiers),
-            desk_group=policy.desk_group,
         )
 
 

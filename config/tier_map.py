@@ -25,6 +25,7 @@ _HARMLESS: Mapping[str, Plain] = MappingProxyType(
         "routing": {"route": {}, "examples": ["broken"]},
     }
 )
+_NAMED = frozenset({"actions", "authorities", "boards", "calendars", "roles"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def load_tier_map(
         problems=problems,
         broken=broken,
     )
-    calendars, sources = checker.calendars(path.parent)
+    business = checker.business_time(path.parent)
     names = vocabulary(catalogue, file.calendars)
     rules = checker.rules(names)
     actions = checker.actions()
@@ -86,15 +87,15 @@ def load_tier_map(
     checker.references()
     problems.raise_if_any()
     policy = CompiledTierMap(
-        digest=digest({"map": _hashable(document.data), "calendars": sources}),
+        digest=digest({"map": _hashable(document.data), "calendars": dict(business.sources)}),
         actions=MappingProxyType(actions),
         rules=rules,
         roles=MappingProxyType(dict(file.roles)),
         freezes=freezes,
-        calendars=MappingProxyType(calendars),
+        calendars=business.calendars,
         authorities=MappingProxyType(checker.authorities()),
         routing=file.routing,
-        view=RuleView(names=names, calendars=calendars),
+        view=RuleView(names=names, calendars=business.calendars),
     )
     return LoadedTierMap(policy=policy, file=file, document=document)
 
@@ -111,7 +112,7 @@ def _without_broken(document: Document) -> tuple[dict[str, Plain], frozenset[Loc
                     items[number] = _HARMLESS[key]
                     broken.add((key, number))
             data[key] = items
-        elif isinstance(value, dict) and key in {"actions", "authorities", "calendars", "roles"}:
+        elif isinstance(value, dict) and key in _NAMED:
             kept = {
                 name: item for name, item in value.items() if _fits(key, {name: item}, document)
             }

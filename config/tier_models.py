@@ -47,10 +47,16 @@ RecordId = Annotated[
 
 
 class WindowSection(Strict):
-    """When an approved plan may run, counted from its submission."""
+    """When an approved plan may run, counted from its submission.
+
+    `lead` and `board` say when it opens at the earliest; `length` counts from there, `within` from
+    the submission. None of them: as soon as it is approved.
+    """
 
     lead: Duration = timedelta(0)
     length: Duration | None = None
+    within: Duration | None = None
+    board: Name | None = None
 
 
 class TellWhomSection(Strict):
@@ -81,6 +87,7 @@ class GateSection(Strict):
     change: ChangeKind | None = None
     window: WindowSection | None = None
     expires: Duration | None = None
+    calendar: Name | None = None
     remind: Duration | None = None
     tell: TellWhomSection | None = None
 
@@ -91,6 +98,18 @@ class CalendarSection(Strict):
     timezone: Zone
     hours: Texts
     holidays: StrictStr | None = None
+
+
+class BoardSection(Strict):
+    """A board that meets before a change may run; `lead` before a meeting its agenda closes.
+
+    On holidays of `calendar` it does not meet.
+    """
+
+    meets: Texts
+    timezone: Zone
+    lead: Duration = timedelta(0)
+    calendar: Name | None = None
 
 
 class FreezeSection(Strict):
@@ -239,6 +258,7 @@ class TierMapFile(Strict):
     authorities: dict[Name, Annotated[dict[Name, Text], Field(min_length=1)]]
     gate: GateSection
     calendars: dict[Name, CalendarSection] = Field(default_factory=dict[Name, CalendarSection])
+    boards: dict[Name, BoardSection] = Field(default_factory=dict[Name, BoardSection])
     freezes: tuple[FreezeSection, ...] = ()
     actions: Annotated[dict[Name, ActionSection], Field(min_length=1)]
     roles: dict[Name, RoleSection] = Field(default_factory=dict[Name, RoleSection])

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from engine.domain.action import BoundAction, Tier
+from engine.domain.calendar import Board, Calendar
 from engine.domain.canonical import JSON
 from engine.domain.stage import Gate
 
@@ -119,7 +120,9 @@ class TemplatePin:
 class GatePolicy:
     """The terms of one gate, resolved for one action.
 
-    `lead` is the least time between submission and window, `length` the window's; None: no window.
+    `lead` is the least time between submission and window, `length` the window's, `within` its end
+    counted from the submission; `board` has to meet before it opens. `calendar`: lead, within,
+    expiry, reminder and telling count its business time (see `Calendar.after`).
     `native` maps native change fields to values (risk, impact, cmdb_ci, assignment_group,
     category, ...); `SYSTEM.field` is for that one change system alone.
     """
@@ -139,6 +142,13 @@ class GatePolicy:
     freezes: tuple[Freeze, ...] = ()
     desk_group: Authority | None = None
     template_proposal: str = ""
+    within: timedelta | None = None
+    calendar: Calendar | None = None
+    board: Board | None = None
+
+    def after(self, start: datetime, span: timedelta) -> datetime:
+        """Return when `span` has gone by since `start`, in business time where that is counted."""
+        return start + span if self.calendar is None else self.calendar.after(start, span)
 
     @property
     def pin(self) -> TemplatePin | None:

@@ -12,6 +12,7 @@ from engine.domain.stage import Gate
 from engine.errors import PersonUnknownError
 from engine.ports.changes import ChangeControl
 from engine.service import decide, desk_gate, moves, plan, takeover
+from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import verdict
 from engine.service.verdict_rules import Facts, Identity, deciding
 from engine.service.verdict_standard import preapproving
@@ -162,10 +163,8 @@ def next_look(services: Services, handling: Handling) -> datetime:
         moments.append(own.window.latest)
     if policy is not None and handling.submission is not None:
         since = handling.reminded_at or handling.submission.submitted_at
-        if policy.remind is not None:
-            moments.append(since + policy.remind)
-        if policy.tell_after is not None and handling.told_at is None:
-            moments.append(handling.submission.submitted_at + policy.tell_after)
+        told_at = None if handling.told_at else tell_at(policy, handling.submission.submitted_at)
+        moments += [moment for moment in (remind_at(policy, since), told_at) if moment]
     now = services.now()
     # A moment that passed without an end (on hold, say) must not wake it again and again.
     return min(moment for moment in moments if moment > now)

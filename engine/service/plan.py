@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 
 from engine.domain.action import ActionSpec
-from engine.domain.decision import ChangeKind, Decision, GatePolicy, TemplatePin, Window
+from engine.domain.decision import ChangeKind, Decision, GatePolicy, TemplatePin
 from engine.domain.handling import Handling
 from engine.domain.plan import ChangeDraft, Plan, PlanText
 from engine.domain.refs import Person, TicketRef
@@ -14,9 +14,9 @@ from engine.domain.ticket import Ticket
 from engine.errors import ConfigurationError, DoesNotFitError, PreconditionError
 from engine.ports.rendering import PlanContext
 from engine.service import facts, moves
+from engine.service.terms import window_and_expiry
 from engine.service.world import Services
 
-_UNGATED_LIFE = timedelta(days=1)
 _CORRELATION_LIMIT = 100
 _MOST_SCHEDULED = 8
 
@@ -70,7 +70,7 @@ def build(services: Services, handling: Handling, *, revision: int) -> Plan:
     if decision.bound is None:
         raise AssertionError("a gate other than person has a bound action")
     now = services.now().replace(microsecond=0)
-    window, expires_at = _terms(decision.policy, handling.gate, now)
+    window, expires_at = window_and_expiry(decision.policy, handling.gate, now)
     name, group, least = _authority(services, handling, decision)
     return Plan(
         revision=revision,
@@ -104,17 +104,6 @@ def _decided(handling: Handling) -> tuple[Decision, Person, Person]:
     if handling.decision is None or handling.requester is None or handling.subject is None:
         raise AssertionError("a plan follows a decision over known persons")
     return handling.decision, handling.requester, handling.subject
-
-
-def _terms(policy: GatePolicy | None, gate: Gate, now: datetime) -> tuple[Window, datetime]:
-    if policy is None or not gate.needs_approval:
-        return Window(), now + _UNGATED_LIFE
-    earliest = now + policy.lead if policy.lead or policy.length else None
-    latest = None
-    if policy.length is not None:
-        latest = now + policy.lead + policy.length
-    expires_at = now + policy.expires
-    return Window(earliest=earliest, latest=latest), min(expires_at, latest or expires_at)
 
 
 def _authority(services: Services, handling: Handling, decision: Decision) -> tuple[str, str, int]:

@@ -12,6 +12,7 @@ from engine.errors import RecordNotFoundError
 from engine.ports.mailer import Message
 from engine.service import desk_gate, moves, plan, takeover, telling
 from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
+from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import INVALID_FOLLOWS, Follow
 from engine.service.verdict_rules import deciding
 from engine.service.verdict_standard import preapproving
@@ -189,7 +190,8 @@ def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
     handling = _tell_ticket(services, handling, verdict)
     now, policy = services.now(), decision.policy
     since = handling.reminded_at or submission.submitted_at
-    if policy.remind is not None and now >= since + policy.remind:
+    due_at = remind_at(policy, since)
+    if due_at is not None and now >= due_at:
         telling.note_on_change(
             services,
             handling,
@@ -198,12 +200,8 @@ def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
             reason=verdict.because,
         )
         handling = moves.touch(services, handling, reminded_at=now)
-    if (
-        policy.tell_after is not None
-        and policy.tell_whom
-        and handling.told_at is None
-        and now >= submission.submitted_at + policy.tell_after
-    ):
+    due_at = None if handling.told_at else tell_at(policy, submission.submitted_at)
+    if due_at is not None and policy.tell_whom and now >= due_at:
         _tell(services, handling, policy.tell_whom, verdict.because)
         handling = moves.touch(services, handling, told_at=now)
     moves.wait_until(services, handling, next_look(services, handling))

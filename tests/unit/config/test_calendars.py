@@ -1,9 +1,11 @@
+"""Calendars as an admin writes them, and what cannot be."""
+
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.calendars import Calendar, parse_holidays, parse_hours
+from config.calendars import parse_holidays, parse_hours, parse_meetings
 from config.units import parse_duration, parse_instant
 
 ICS = """BEGIN:VCALENDAR\r
@@ -20,59 +22,44 @@ END:VCALENDAR\r
 """
 
 
-@pytest.fixture
-def office() -> Calendar:
-    return Calendar(
-        name="office",
-        zone=ZoneInfo("Europe/Berlin"),
-        hours=parse_hours(["Mon-Thu 08:00-18:00", "Fri 08:00-16:00"]),
-        holidays=parse_holidays(ICS),
-    )
-
-
 def test_holidays_are_whole_days_and_their_end_is_the_day_after() -> None:
     assert parse_holidays(ICS) == {date(2026, 12, 25), date(2026, 12, 26), date(2027, 1, 1)}
 
 
+def test_hours_are_minutes_of_each_weekday() -> None:
+    assert parse_hours(["Fri 08:00-16:00", "Mon-Tue 22:00-24:00"]) == (
+        (0, 1320, 1440),
+        (1, 1320, 1440),
+        (4, 480, 960),
+    )
+
+
+def test_meetings_are_minutes_of_their_weekdays() -> None:
+    assert parse_meetings(["Thu 14:00", "Mon-Tue 09:30"]) == ((0, 570), (1, 570), (3, 840))
+
+
 @pytest.mark.parametrize(
-    ("instant", "is_open"),
+    "texts",
     [
-        (datetime(2026, 11, 20, 7, 0, tzinfo=UTC), True),  # Friday 08:00 in Berlin
-        (datetime(2026, 11, 20, 6, 59, tzinfo=UTC), False),
-        (datetime(2026, 11, 20, 15, 0, tzinfo=UTC), False),  # Friday 16:00: closed
-        (datetime(2026, 11, 21, 10, 0, tzinfo=UTC), False),  # Saturday
-        (datetime(2026, 12, 25, 10, 0, tzinfo=UTC), False),  # a holiday
-        (datetime(2026, 7, 1, 6, 0, tzinfo=UTC), True),  # summer time
+        [],
+        ["Mon-Fri"],
+        ["Fri-Mon 08:00-18:00"],
+        ["Mon 18:00-08:00"],
+        ["Mon 8-18"],
+        ["Mon 25:00-26:00"],
+        ["Mon 08:00-08:00"],
+        ["Mon-Fri 08:00-12:00", "Wed 11:00-18:00"],
     ],
 )
-def test_an_office_is_open_in_its_own_time_zone(
-    office: Calendar,
-    instant: datetime,
-    is_open: bool,  # noqa: FBT001  a table
-) -> None:
-    assert office.is_open(instant) is is_open
-
-
-def test_the_next_opening_skips_nights_weekends_and_holidays(office: Calendar) -> None:
-    assert office.next_open(datetime(2026, 12, 24, 20, tzinfo=UTC)) == datetime(
-        2026, 12, 28, 7, tzinfo=UTC
-    )
-    now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    assert office.next_open(now) == now
-
-
-def test_a_calendar_that_never_opens_says_so(office: Calendar) -> None:
-    closed = Calendar(name="closed", zone=office.zone, hours=(), holidays=frozenset())
-    with pytest.raises(ValueError, match="does not open"):
-        closed.next_open(datetime(2026, 11, 20, tzinfo=UTC))
-
-
-@pytest.mark.parametrize(
-    "text", ["Mon-Fri", "Fri-Mon 08:00-18:00", "Mon 18:00-08:00", "Mon 8-18", "Mon 25:00-26:00"]
-)
-def test_hours_that_cannot_be_are_refused(text: str) -> None:
+def test_hours_that_cannot_be_are_refused(texts: list[str]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        parse_hours([text])
+        parse_hours(texts)
+
+
+@pytest.mark.parametrize("texts", [[], ["Thu"], ["Thu 14"], ["Thu 24:00"], ["Day 14:00"]])
+def test_meetings_that_cannot_be_are_refused(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_meetings(texts)
 
 
 @pytest.mark.parametrize(
