@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 
+from connectors.jira.adoption import Adoption
 from connectors.jira.changes_check import check_changes
 from connectors.jira.claims import Claims
 from connectors.jira.client import JiraClient
@@ -15,7 +16,7 @@ from connectors.jira.groups import group_members
 from connectors.jira.links import Links
 from connectors.jira.moves import Moves, Status
 from connectors.jira.notes import Notes
-from connectors.jira.opening import Opening
+from connectors.jira.opening import LABEL, Opening
 from connectors.jira.plan_form import PlanForm
 from connectors.jira.polling import Poller, Sweep
 from connectors.jira.records import Found, Records
@@ -71,7 +72,10 @@ class JiraChangeControl:
         self._notes = Notes(client, site)
         self._moves = Moves(client)
         self._form = PlanForm(client, site, changes)
-        self._opening = Opening(client, site, self._links, self._form, changes)
+        self._adoption = Adoption(
+            client, site, self._records, self._links, changes, hold_label=settings.hold_label
+        )
+        self._opening = Opening(client, site, self._links, self._form, self._adoption, changes)
         self._snapshots = Snapshots(
             client, self._records, self._links, self._notes, self._opening, self._form, changes
         )
@@ -127,6 +131,7 @@ class JiraChangeControl:
         if state in _OVER:
             raise PreconditionError(f"{ref}: it has ended already ({state})")
         if state not in _BEFORE:
+            self._adoption.require_asked_by_us(ref.id)
             return
         self._require_approvers(one)
         self._move(
@@ -172,7 +177,7 @@ class JiraChangeControl:
         origin = self._site.custom(REQUEST_TYPE)
         fields = ("updated", "status", "labels", *(() if origin is None else (origin.id,)))
         project = quoted(self._changes.project)
-        sweep = Sweep(jql=f"project = {project} AND creator = currentUser()", fields=fields)
+        sweep = Sweep(jql=f"project = {project} AND {self._whose()}", fields=fields)
         swept = self._poller.next_page(sweep, cursor)
         found = {
             one.id: self._ref(one)
@@ -188,6 +193,11 @@ class JiraChangeControl:
             server_now=swept.server_now,
             broken=swept.broken,
         )
+
+    def _whose(self) -> str:
+        """Return the JQL of what may be a change of ours: made by us, or adopted."""
+        ours = "creator = currentUser()"
+        return f"({ours} OR labels = {quoted(LABEL)})" if self._adoption.is_on else ours
 
     def _voted(self, waiting: tuple[ChangeRef, ...]) -> list[ChangeRef]:
         """Return those of the next few waiting changes whose votes differ from the last look."""

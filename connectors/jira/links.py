@@ -29,6 +29,19 @@ class Links:
                     found.add(text_of(link[side].get("id")))
         return frozenset(found)
 
+    def linked_by(self, issue_id: str, kind: str) -> tuple[str, ...]:
+        """Return the ids of the issues that an issue is linked to by links of one type."""
+        bean = mapping(self._client.get(f"issue/{issue_id}", {"fields": "issuelinks"}), "issue")
+        fields = mapping(bean.get("fields"), "issue.fields")
+        found: dict[str, None] = {}
+        for link in listing(fields.get("issuelinks") or [], "issuelinks"):
+            if text_of(mapping(link.get("type"), "issuelinks.type").get("name")) != kind:
+                continue
+            for side in ("inwardIssue", "outwardIssue"):
+                if isinstance(link.get(side), Mapping):
+                    found[text_of(link[side].get("id"))] = None
+        return tuple(found)
+
     def join(self, issue_id: str, other_id: str, kind: str) -> None:
         """Link two issues once; read back.
 

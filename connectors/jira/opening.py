@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from connectors.jira.adoption import Adoption
 from connectors.jira.client import JiraClient
 from connectors.jira.groups import group_members
 from connectors.jira.links import Links
@@ -56,9 +57,16 @@ class Opening:
     """Finds and creates the changes of one site."""
 
     def __init__(
-        self, client: JiraClient, site: Site, links: Links, form: PlanForm, settings: ChangeSettings
+        self,
+        client: JiraClient,
+        site: Site,
+        links: Links,
+        form: PlanForm,
+        adoption: Adoption,
+        settings: ChangeSettings,
     ) -> None:
         """Keep what is needed; no I/O."""
+        self._adoption = adoption
         self._client = client
         self._site = site
         self._links = links
@@ -97,7 +105,8 @@ class Opening:
             return False
         fields = mapping(bean.get("fields"), "issue.fields")
         creator = self._client.account(fields.get("creator"))
-        if creator is None or creator.identity != self._client.me().identity:
+        is_ours = creator is not None and creator.identity == self._client.me().identity
+        if not is_ours and not self._adoption.has_marked(issue_id, label_of(correlation_id)):
             return False
         held = self._links.property(issue_id, CHANGE)
         if held is not None:
@@ -137,20 +146,41 @@ class Opening:
     # --- creating
 
     def open(self, draft: ChangeDraft) -> str:
-        """Return the id of the draft's change, found or created; complete in either case.
+        """Return the id of the draft's change, found, adopted or created; complete in any case.
 
         Raises:
+            PreconditionError: A person's change is linked or found, and cannot be adopted.
             OutcomeUnknownError: An attempt may have created it and the index cannot say yet.
             DoesNotFitError: A text is longer than its field.
             ConfigurationError: The form cannot carry what finds the change again.
         """
         values = self._form.values(draft)
         issue_id = self.find(draft.correlation_id)
+        if issue_id is None and self._adoption.is_on and draft.ticket.system == self._client.name:
+            issue_id = self._adoption.linked(draft.ticket.id, CHANGE)
         if issue_id is None:
             self._leave_trace(draft)
             issue_id = self._create(draft, values)
+        elif not self._adoption.is_ours(self._adoption.read(issue_id)):
+            self._adopt(issue_id, draft, values)
         self._complete(issue_id, draft, values)
         return issue_id
+
+    def _adopt(self, issue_id: str, draft: ChangeDraft, values: Mapping[str, Any]) -> None:
+        """Make a person's change ours while nobody has been asked; all of it repeatable.
+
+        The label comes with the texts, in one edit by our account: its changelog is what says that
+        the issue is ours. The property comes after the second look.
+
+        Raises:
+            PreconditionError: It cannot be adopted.
+        """
+        self._adoption.require_unasked(issue_id)
+        labels = [{"add": LABEL}, {"add": label_of(draft.correlation_id)}]
+        fields = {**values, **self._approvers(draft)}
+        self._edit(issue_id, fields, update={"labels": labels})
+        self._adoption.require_unasked(issue_id)
+        self._links.put(issue_id, CHANGE, _identity(draft))
 
     def _leave_trace(self, draft: ChangeDraft) -> None:
         if draft.ticket.system != self._client.name:
@@ -247,13 +277,15 @@ class Opening:
         if draft.replaces:
             self._replace(issue_id, draft.replaces)
 
-    def _edit(self, issue_id: str, values: dict[str, Any]) -> None:
-        path = f"issue/{issue_id}"
+    def _edit(
+        self, issue_id: str, values: dict[str, Any], *, update: Mapping[str, Any] | None = None
+    ) -> None:
+        path, more = f"issue/{issue_id}", {"update": dict(update)} if update else {}
         try:
-            self._client.write("PUT", path, {"fields": values}, is_repeatable=True)
+            self._client.write("PUT", path, {"fields": values, **more}, is_repeatable=True)
         except RefusedError as refused:
             rest = self._dispensable(refused, values)
-            self._client.write("PUT", path, {"fields": rest}, is_repeatable=True)
+            self._client.write("PUT", path, {"fields": rest, **more}, is_repeatable=True)
 
     def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if self._settings.mode is GateMode.STATUS:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from connectors.control_record import ControlWords
 from connectors.desk_way import DeskWay
 from connectors.durations import Duration
 from engine.domain.change import ChangeState
@@ -184,6 +185,8 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
         votes: Waiting changes read directly per sweep, since no index shows votes.
         successful, unsuccessful: Closing statuses by name, best first.
         resolutions: Resolution by close code, where the closing screen asks for one.
+        adopt: Whether a change that a person opened and linked to the ticket (by a link of
+            `link_type`) is adopted while it is new and unasked, instead of opening one.
     """
 
     project: str
@@ -202,6 +205,7 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     statuses: Mapping[str, ChangeState] = {}
     steps: tuple[str, ...] = ()
     link_type: str = "Relates"
+    adopt: bool = False
     index_lag: Duration | None = None
     votes: Annotated[int, Field(ge=0, le=500)] = 20
     successful: tuple[str, ...] = ("Completed", "Done", "Resolved", "Closed")
@@ -232,6 +236,18 @@ class JiraDeskWay(DeskWay, extra="forbid", frozen=True):
         if (self.by is DeskChannel.APPROVAL) is not bool(self.status):
             raise ValueError("by: approval needs the `status` that opens it; no other way has one")
         return self
+
+
+class ControlSettings(ControlWords, extra="forbid", frozen=True):
+    """The control record of a site: one issue, read before every effect.
+
+    Attributes:
+        issue: Its key, in a project that nobody but the group needs to edit.
+        field: The field that is switched, by name or id; empty: the status.
+    """
+
+    issue: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]+-[0-9]+$")]
+    field: str = ""
 
 
 class WaitingSettings(BaseModel, extra="forbid", frozen=True):
@@ -277,6 +293,7 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
         ignored: Issue types that are no tickets.
         desk: How agents answer at the desk gate: by an internal note, the status, a field, or a
             native approval.
+        control: An issue by which people stop new effects without a shell.
         overlap: How far a sweep reaches back behind the newest record of the one before: the lag
             of the search index.
         page_size: Records on one page.
@@ -317,6 +334,7 @@ class JiraSettings(BaseModel, extra="forbid", frozen=True):
     waiting: WaitingSettings = WaitingSettings()
     resolution: str = "Done"
     desk: JiraDeskWay = JiraDeskWay()
+    control: ControlSettings | None = None
     faults: FaultSettings | None = None
     people: PeopleSettings = PeopleSettings()
     timeout: Duration = timedelta(seconds=30)

@@ -52,6 +52,7 @@ class MemoryChangeControl:
         self.records: dict[str, ChangeRecord] = {}
         self.groups: dict[str, tuple[Membership, ...] | None] = {}
         self.preapproval: Preapproval | None = None
+        self.theirs: dict[str, str] = {}
         self.is_history_readable = True
         self.schedule = NativeSchedule()
         self.all_must_approve = all_must_approve

@@ -179,6 +179,18 @@ class Harness(Protocol):
         """Return a valid draft of a normal change whose approvers are the authority."""
         ...
 
+    def adopting(self) -> ChangeControl:
+        """Return an adapter that adopts the changes which people opened, on the same system."""
+        ...
+
+    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+        """Let a person open a change and name it on the ticket, as this vendor does it."""
+        ...
+
+    def move_change(self, change: ChangeRef, *, by: str) -> None:
+        """Let a person move a new change on, towards its approval."""
+        ...
+
     def decide(self, change: ChangeRef, *, by: str, approve: bool) -> None:
         """Let an approver decide natively."""
         ...

@@ -337,6 +337,35 @@ class JiraHarness:
             authority_group=self.authority_group,
         )
 
+    def adopting(self) -> ChangeControl:
+        assert self._settings.changes is not None
+        changes = self._settings.changes.model_copy(update={"adopt": True})
+        settings = self._settings.model_copy(update={"changes": changes})
+        adapters = build(self.name, settings, SystemClock())
+        assert adapters.changes is not None
+        return adapters.changes
+
+    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+        desks = self.call("GET", "servicedeskapi/servicedesk", by=by)["values"]
+        desk = next(one["id"] for one in desks if one["projectKey"] == "ITH")
+        path = f"servicedeskapi/servicedesk/{desk}/requesttype"
+        kinds = self.call("GET", path, by=by)["values"]
+        kind = next(one["id"] for one in kinds if one["name"] == "Request a change")
+        values = {"summary": "Somebody gets somewhere", "description": "The usual."}
+        body = {"serviceDeskId": desk, "requestTypeId": kind, "requestFieldValues": values}
+        made = self.call("POST", "servicedeskapi/request", by=by, json=body)
+        link = {
+            "type": {"name": "Relates"},
+            "inwardIssue": {"key": made["issueKey"]},
+            "outwardIssue": {"key": ticket.key},
+        }
+        self.call("POST", "api/2/issueLink", by=by, json=link)
+        self.settle()
+        return ChangeRef(system=self.name, id=made["issueId"], number=made["issueKey"], url="")
+
+    def move_change(self, change: ChangeRef, *, by: str) -> None:
+        self._move(change.id, {"Planning"}, by=by)
+
     def decide(self, change: ChangeRef, *, by: str, approve: bool) -> None:
         path = f"servicedeskapi/request/{change.id}/approval"
         approvals = self.call("GET", path, by=by)["values"]

@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.domain.change import ChangeState, Membership
+from engine.domain.change import ChainState, ChangeState, Membership
 from engine.domain.decision import ChangeKind, Window
 from engine.domain.plan import ChangeDraft, PlanText
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
@@ -12,7 +13,7 @@ from engine.domain.ticket import TicketField, TicketState
 from engine.errors import OutcomeUnknownError, RateLimitedError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.ports.desk import TicketDesk
-from engine.testing.changes import MemoryChangeControl
+from engine.testing.adopting import AdoptingChangeControl
 from engine.testing.clocks import ManualClock
 from engine.testing.desk import SOURCE, MemoryTicketDesk
 from engine.testing.interruptions import interrupted
@@ -79,7 +80,7 @@ class MemoryHarness:
         self._clock = ManualClock()
         self._desk = MemoryTicketDesk(self.name, clock=self._clock, page_size=self.page_size)
         self._desk.group_names = frozenset({self.group, "Service Desk"})
-        self._changes = MemoryChangeControl(self.name, clock=self._clock)
+        self._changes = AdoptingChangeControl(self.name, clock=self._clock)
         approvers = [self.account(uid) for uid in self.approvers]
         since = self._clock.now() - timedelta(days=30)
         self._changes.set_members(
@@ -206,6 +207,18 @@ class MemoryHarness:
             requested_by=self.account(self.requester),
             authority_group=self.authority_group,
         )
+
+    def adopting(self) -> ChangeControl:
+        return interrupted(self._changes.twin(), "changes", self._watch)
+
+    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+        draft = self.draft(ticket, correlation_id="theirs")
+        text = replace(draft.text, description="The usual.")
+        return self._changes.open_by_hand(replace(draft, text=text), ticket, by=self.account(by))
+
+    def move_change(self, change: ChangeRef, *, by: str) -> None:
+        self._changes.move_by(change, ChangeState.AUTHORIZE, by=self.account(by))
+        self._changes.records[change.id].chain = ChainState.PENDING
 
     def decide(self, change: ChangeRef, *, by: str, approve: bool) -> None:
         self._changes.decide(change, by=self.account(by), approve=approve)

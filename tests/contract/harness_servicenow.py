@@ -333,6 +333,32 @@ class ServiceNowHarness:
             authority_group=self.authority_group,
         )
 
+    def adopting(self) -> ChangeControl:
+        changes = self._settings.changes.model_copy(update={"adopt": True})
+        settings = self._settings.model_copy(update={"changes": changes})
+        return build(self.name, settings, SystemClock()).changes
+
+    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+        made = self.call(
+            "POST",
+            "table/change_request",
+            by=by,
+            json={
+                "short_description": "Somebody gets somewhere",
+                "description": "The usual.",
+                "type": "normal",
+                "assignment_group": self._group("Software"),
+            },
+        )
+        self._name_change(ticket, made["sys_id"], by=by)
+        return ChangeRef(system=self.name, id=made["sys_id"], number=made["number"], url="")
+
+    def _name_change(self, ticket: TicketRef, change: str, *, by: str) -> None:
+        self.patch("incident", ticket.id, {"rfc": change}, by=by)
+
+    def move_change(self, change: ChangeRef, *, by: str) -> None:
+        self.patch("change_request", change.id, {"state": "-4"}, by=by)
+
     def decide(self, change: ChangeRef, *, by: str, approve: bool) -> None:
         query = f"sysapproval={change.id}^approver={self._user(by)}^state=requested"
         (row,) = self.rows("sysapproval_approver", query)

@@ -80,6 +80,9 @@ class RequestHarness(ServiceNowHarness):
             return "" if priority == "4" else priority
         return super().field(ref, field)
 
+    def _name_change(self, ticket: TicketRef, change: str, *, by: str) -> None:
+        self.patch("change_request", change, {"parent": ticket.id}, by=by)
+
     def linked_changes(self, ref: TicketRef) -> tuple[str, ...]:
         return tuple(row["sys_id"] for row in self.rows("change_request", f"parent={ref.id}"))
 
