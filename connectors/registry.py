@@ -24,6 +24,7 @@ from connectors.smtp.settings import SMTPSettings
 from engine.errors import ConfigurationError
 from engine.ports.changes import ChangeControl
 from engine.ports.clock import Clock
+from engine.ports.control import PauseControl
 from engine.ports.desk import TicketDesk
 from engine.ports.findings import Finding
 from engine.ports.fulfilment import Fulfiller
@@ -47,11 +48,16 @@ class Itsm:
     trail: AccountTrail | None = None
     """What the system says that our account wrote; None where a connector cannot tell."""
 
+    control: PauseControl | None = None
+    """The record by which people stop new effects natively; None where none is configured."""
+
     def check(self) -> tuple[Finding, ...]:
-        """Return the findings of both adapters, each once."""
+        """Return the findings of all adapters, each once."""
         found = dict.fromkeys(self.desk.check())
         if self.changes is not None:
             found |= dict.fromkeys(self.changes.check())
+        if self.control is not None:
+            found |= dict.fromkeys(self.control.check())
         return tuple(found)
 
 
@@ -96,6 +102,7 @@ class _ServiceNow:
             poll=own.poll,
             channels=frozenset(own.channels),
             trail=adapters.trail,
+            control=adapters.control,
         )
 
 
@@ -112,6 +119,7 @@ class _Jira:
             poll=own.poll,
             channels=frozenset(own.channels),
             trail=adapters.trail,
+            control=adapters.control,
         )
 
 

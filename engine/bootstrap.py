@@ -77,9 +77,7 @@ class Daemon:
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
         found = [one for name, check in checks.items() if only in {None, name} for one in check()]
-        changes = {
-            name: one for name, one in self.services.changes.items() if only in {None, name}
-        }
+        changes = {name: one for name, one in self.services.changes.items() if only in {None, name}}
         policies = [action.gate_policy for action in self.tier_map.policy.actions.values()]
         return (*found, *check_templates(changes, policies))
 
@@ -190,6 +188,7 @@ def open_daemon(
             clock=clock,
             waker=_Waking(waker) if waker else NoWaker(),
             settings=_settings(opened, itsm, tier_map),
+            controls=tuple(one.control for one in itsm.values() if one.control is not None),
         )
         yield Daemon(
             opened=opened,

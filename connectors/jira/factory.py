@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from connectors.jira.accounts import JiraAccountKeys
 from connectors.jira.changes import JiraChangeControl
 from connectors.jira.client import JiraClient
+from connectors.jira.control import JiraControl
+from connectors.jira.records import Records
 from connectors.jira.settings import JiraSettings
 from connectors.jira.site import Site
 from connectors.jira.tickets import JiraTicketDesk
@@ -20,6 +22,7 @@ class JiraAdapters:
     changes: JiraChangeControl | None
     accounts: JiraAccountKeys
     trail: JiraTrail
+    control: JiraControl | None
 
 
 def build(name: str, settings: JiraSettings, clock: Clock) -> JiraAdapters:
@@ -34,4 +37,7 @@ def build(name: str, settings: JiraSettings, clock: Clock) -> JiraAdapters:
         else JiraChangeControl(name, settings, changes, client, site, clock),
         accounts=JiraAccountKeys(client, settings.people),
         trail=JiraTrail(client, site, settings),
+        control=None
+        if settings.control is None
+        else JiraControl(client, site, Records(client, site, settings), settings.control, clock),
     )

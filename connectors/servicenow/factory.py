@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.changes import ServiceNowChanges
 from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.control import ServiceNowControl
 from connectors.servicenow.settings import ServiceNowSettings
 from connectors.servicenow.tickets import ServiceNowTickets
 from connectors.servicenow.trail import ServiceNowTrail
@@ -19,6 +20,7 @@ class ServiceNowAdapters:
     changes: ServiceNowChanges
     accounts: Accounts
     trail: ServiceNowTrail
+    control: ServiceNowControl | None
 
 
 def build(name: str, settings: ServiceNowSettings, clock: Clock) -> ServiceNowAdapters:
@@ -29,4 +31,7 @@ def build(name: str, settings: ServiceNowSettings, clock: Clock) -> ServiceNowAd
         changes=ServiceNowChanges(client, settings, clock),
         accounts=Accounts(client),
         trail=ServiceNowTrail(client, settings),
+        control=None
+        if settings.control is None
+        else ServiceNowControl(client, settings.control, clock),
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from connectors.control_record import ControlWords
 from connectors.desk_way import DeskWay
 from connectors.durations import Duration
 from connectors.servicenow.mapping import TICKET_STATES
@@ -60,6 +61,19 @@ def _since(value: object) -> object:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value
+
+
+class ControlSettings(ControlWords, extra="forbid", frozen=True):
+    """The control record of an instance: a field of one record, read before every effect.
+
+    Attributes:
+        table, record: Table and sys_id of a record that nobody but the group needs to write.
+        field: The field that is switched.
+    """
+
+    table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    record: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "state"
 
 
 class SourceSettings(BaseModel, extra="forbid", frozen=True):
@@ -137,6 +151,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
         overlap: How far a sweep reaches back behind the end of the one before.
         attempts, patience: Where the retry of one call ends: tries, and time over all of them.
         desk: How agents answer at the desk gate: by a work note, the state, or a field.
+        control: A record by which people stop new effects without a shell.
         hold_reason: The choice value of "Awaiting Change".
         states: Further native state values per table, on top of the documented ones.
         faults_group: Queue (sys_id or name) of the incident for faults of the daemon itself.
@@ -161,6 +176,7 @@ class ServiceNowSettings(BaseModel, extra="forbid", frozen=True):
     patience: Duration = timedelta(seconds=60)
     resolve: ResolveSettings = ResolveSettings()
     desk: DeskWay = DeskWay()
+    control: ControlSettings | None = None
     hold_reason: str = "5"
     states: Mapping[Literal["incident", "sc_req_item"], Mapping[str, TicketState]] = Field(
         default_factory=dict[Literal["incident", "sc_req_item"], Mapping[str, TicketState]]

@@ -7,13 +7,16 @@ from functools import partial
 from engine.domain.handling import Handling
 from engine.domain.stage import Stage
 from engine.errors import LeaseLostError
+from engine.ports.control import PauseControl
 from engine.runtime.embedded import Duty
 from engine.service import advance as advancing
-from engine.service import faults, gate, intake, withdraw
+from engine.service import faults, gate, intake, pauses, withdraw
 from engine.service.world import Services
 
 _UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
 _HOUSEKEEPING = timedelta(seconds=5)
+_CONTROL = timedelta(seconds=30)
+"""How often a control record is read beside the read before every effect."""
 _ACCOUNTS = timedelta(minutes=10)
 """How often our own accounts are looked at: a right that somebody gives us shuts that system."""
 
@@ -65,6 +68,14 @@ class DaemonWork:
             for system in sorted(self._change_systems())
             if system in self._polls
         ]
+        found += [
+            Duty(
+                name=f"control {control.name}",
+                every=_CONTROL,
+                work=partial(self._read_control, control),
+            )
+            for control in self._services.controls
+        ]
         found.append(Duty(name="housekeeping", every=_HOUSEKEEPING, work=self._keep_house))
         return tuple(found)
 
@@ -109,6 +120,10 @@ class DaemonWork:
         except LeaseLostError:
             return True  # an advance moved a handling meanwhile; nothing was stored: read again
 
+    def _read_control(self, control: PauseControl) -> bool:
+        pauses.watch(self._services, control)
+        return False
+
     def _sync(self, system: str) -> bool:
         if self._services.is_shut(system):
             return False
@@ -119,6 +134,7 @@ class DaemonWork:
 
     def _keep_house(self) -> bool:
         self._housekeeping()
+        pauses.forget_removed(self._services)
         return False
 
     def _change_systems(self) -> set[str]:

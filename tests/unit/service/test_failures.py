@@ -378,36 +378,6 @@ def test_a_pause_of_another_action_stops_nothing() -> None:
     assert world.handling(ref).stage is Stage.FULFILLED
 
 
-class Switch:
-    """A native control record."""
-
-    name = "CTRL0001"
-
-    def __init__(self) -> None:
-        self.paused = True
-        self.is_readable = True
-
-    def is_paused(self) -> bool:
-        if not self.is_readable:
-            raise TransientError("503")
-        return self.paused
-
-
-def test_a_native_control_record_pauses_and_unreadable_it_pauses_too() -> None:
-    world, ref = approved()
-    switch = Switch()
-    world.services = replace(world.services, controls=(switch,))
-    world.run()
-    assert world.directory.calls == []
-    switch.is_readable = False
-    switch.paused = False
-    world.pass_time(timedelta(minutes=1))
-    assert world.directory.calls == []
-    switch.is_readable = True
-    world.pass_time(timedelta(minutes=1))
-    assert world.handling(ref).stage is Stage.FULFILLED
-
-
 def test_a_pause_between_intent_and_call_holds_the_call() -> None:
     world, ref = approved()
 

@@ -1,0 +1,116 @@
+"""The control record of one instance: a field of one record that people switch in their browser."""
+
+from collections.abc import Iterable
+
+from connectors.control_record import judge
+from connectors.servicenow import query as q
+from connectors.servicenow.accounts import Accounts
+from connectors.servicenow.answers import Record, Value, text
+from connectors.servicenow.check import Probe
+from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.mapping import required_instant
+from connectors.servicenow.settings import ControlSettings
+from engine.errors import MissingRightError
+from engine.ports.clock import Clock
+from engine.ports.control import ControlReading
+from engine.ports.findings import Finding, Severity
+
+_AUDIT = ("sys_id", "fieldname", "newvalue", "user", "sys_created_on", "record_checkpoint")
+
+
+class ServiceNowControl:
+    """The PauseControl of one instance."""
+
+    def __init__(self, client: ServiceNowClient, settings: ControlSettings, clock: Clock) -> None:
+        """Keep what is needed; no I/O."""
+        self._client = client
+        self._settings = settings
+        self._accounts = Accounts(client)
+        self._probe = Probe(client, clock)
+
+    @property
+    def name(self) -> str:
+        """System, table and record."""
+        return f"{self._client.name} {self._settings.table}/{self._settings.record}"
+
+    def read(self) -> ControlReading:
+        """Return what the record says now.
+
+        Raises:
+            RecordNotFoundError: It is gone, or hidden from us.
+            MissingRightError: The field, or part of its history, is hidden from us.
+        """
+        chosen = self._settings
+        fields = ("sys_id", chosen.field, "sys_updated_by", "sys_updated_on")
+        record = self._client.read(chosen.table, chosen.record, fields=fields)
+        if chosen.field not in record:
+            raise MissingRightError(f"{self.name}: the field {chosen.field} cannot be read")
+        now = record[chosen.field]
+        user, at = self._switched(record, now)
+        users = self._accounts.by_user_name([user])
+        return judge(
+            chosen,
+            (now.value, now.display) if now.display else (now.value,),
+            by=users.get(user),
+            at=q.parse_instant(at),
+            members=self._accounts.members(chosen.group),
+            daemon=self._client.account(),
+        )
+
+    def _switched(self, record: Record, now: Value) -> tuple[str, str]:
+        """Return who gave the field its present value, and when.
+
+        Where the table keeps no history of it, whoever wrote the record last may have done so.
+        """
+        rows, hidden = self._client.all_rows(
+            "sys_audit",
+            q.both(
+                q.equals("tablename", self._settings.table),
+                q.equals("documentkey", self._settings.record),
+                q.equals("fieldname", self._settings.field),
+            ),
+            fields=_AUDIT,
+        )
+        if hidden:
+            raise MissingRightError(f"{self.name}: {hidden} entries of its history are hidden")
+        own = [row for row in rows if text(row, "fieldname") == self._settings.field]
+        if not own:
+            return text(record, "sys_updated_by"), text(record, "sys_updated_on")
+        last = max(own, key=lambda row: (required_instant(row, "sys_created_on"), _place(row)))
+        if text(last, "newvalue") != now.value:
+            return "", ""
+        return text(last, "user"), text(last, "sys_created_on")
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return every finding about the record."""
+        return self._probe.run((self._findings,))
+
+    def _findings(self) -> Iterable[Finding]:
+        members = self._accounts.members(self._settings.group)
+        own = self._client.account()
+        if members is None:
+            yield self._probe.finding(
+                Severity.FAULT,
+                "control:group",
+                f"{self.name}: the members of its group {self._settings.group} cannot be read",
+                "Name an active group by its sys_id, and grant read on sys_user_grmember.",
+            )
+        elif own.identity in {one.account.identity for one in members}:
+            yield self._probe.finding(
+                Severity.UNSAFE,
+                "control:own_account",
+                f"{self.name}: our own account belongs to the group that lets us run",
+                "Take the account out of the group.",
+            )
+        reading = self.read()
+        yield self._probe.finding(
+            Severity.WARNING if reading.is_paused else Severity.OK,
+            "control:paused" if reading.is_paused else "control",
+            f"{self.name}: {reading.because or f'running, switched by {reading.by}'}",
+            "A member of its group switches it to running." if reading.is_paused else "",
+        )
+
+
+def _place(row: Record) -> int:
+    checkpoint = text(row, "record_checkpoint")
+    return int(checkpoint) if checkpoint.isdecimal() else 0
