@@ -16,6 +16,7 @@ from engine.cli.console import (
     config_path,
     errors_end_the_command,
     say,
+    tell,
 )
 from engine.domain.classification import Classification, ClassifierInput
 from engine.errors import ConfigurationError, Place
@@ -45,7 +46,10 @@ def classify(
 
 def _inputs(source: Path | None) -> Iterator[ClassifierInput]:
     name = str(source or "<stdin>")
-    stream = source.open("rb") if source else sys.stdin.buffer
+    try:
+        stream = source.open("rb") if source else sys.stdin.buffer
+    except OSError as error:
+        raise ConfigurationError(f"--input {source}: {error.strerror}") from error
     with stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -73,4 +77,4 @@ def _print(
             say(orjson.dumps({"text": one.short_description, **asdict(answer)}).decode())
             continue
         intent = answer.intent or f"- ({answer.abstained_because or answer.abstained})"
-        say(f"{answer.confidence:.3f}  {intent:24}  {one.short_description[:80]}")
+        tell(f"{answer.confidence:.3f}  {intent:24}  {one.short_description[:80]}")

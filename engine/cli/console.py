@@ -11,6 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from config.escaping import is_invisible
 from engine.errors import ConfigurationError, TiergateError
 
 
@@ -46,21 +47,44 @@ def config_path(given: Path | None) -> Path:
     return path
 
 
+def shown(text: object) -> str:
+    """Return a text fit for a terminal: one line; what would drive or fool it as [U+XXXX].
+
+    Ticket texts, names and remote errors are written by strangers: an escape sequence could clear
+    the screen, a line break could forge a line, a bidi control could turn a name around.
+    """
+    return "".join(
+        f"[U+{ord(character):04X}]" if character == "\t" or is_invisible(character) else character
+        for character in str(text)
+    )
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on stdout."""
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS, default=str)
     sys.stdout.write(text.decode() + "\n")
 
 
+def tell(line: str) -> None:
+    """Print one line for a person on stdout, whoever wrote what is in it."""
+    say(shown(line))
+
+
 def say(line: str = "") -> None:
-    """Print one line for a person on stdout."""
+    """Print a text of our own on stdout as it is; what others wrote goes through `tell`."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def complain(line: str) -> None:
-    """Print one line on stderr."""
-    sys.stderr.write(line + "\n")
+    """Print one line on stderr, whoever wrote what is in it."""
+    sys.stderr.write(shown(line) + "\n")
+
+
+def has_colour() -> bool:
+    """Whether stdout is a terminal whose user did not ask for plain text (no-color.org)."""
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
 @contextmanager
@@ -69,7 +93,8 @@ def errors_end_the_command() -> Generator[None]:
     try:
         yield
     except ConfigurationError as error:
-        complain(str(error))
+        for line in str(error).split("\n"):
+            complain(line)
         raise SystemExit(ExitCode.USAGE) from error
     except TiergateError as error:
         complain(f"{type(error).__name__}: {error}")

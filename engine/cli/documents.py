@@ -122,30 +122,19 @@ def _change(handling: Handling, rows: tuple[AuditRow, ...]) -> dict[str, object]
     change, plan = handling.change, handling.plan
     if change is None:
         return None
-    seen = _last_seen(handling, rows)
+    own = [row.body for row in rows if row.body.get("handling") == handling.id]
     return {
         "system": change.system,
         "id": change.id,
         "number": change.number,
         "url": change.url,
-        "state": seen.get("state"),
-        "approval": seen.get("approval"),
-        "approvers": seen.get("approvers") or [],
+        "approvers": next((body["approvers"] for body in reversed(own) if "approvers" in body), []),
         "plan_digest": plan.digest if plan else None,
         "window": None
         if plan is None
         else {"earliest": _at(plan.window.earliest), "latest": _at(plan.window.latest)},
         "expires_at": _at(plan.expires_at) if plan else None,
     }
-
-
-def _last_seen(handling: Handling, rows: tuple[AuditRow, ...]) -> Mapping[str, JSON]:
-    """Return what the newest audit row that tells of the change saw of it."""
-    for row in reversed(rows):
-        seen = row.body.get("change")
-        if row.body.get("handling") == handling.id and isinstance(seen, Mapping):
-            return seen
-    return {}
 
 
 def effect_document(effect: Effect) -> dict[str, object]:

@@ -14,7 +14,7 @@ from engine.cli.console import (
     complain,
     config_path,
     errors_end_the_command,
-    say,
+    tell,
 )
 from engine.cli.reading import KeyArgument
 from engine.domain.refs import TicketRef
@@ -73,7 +73,7 @@ def pause(
                 action=action, system=system, by=_operator(), at=opened.clock.now(), reason=reason
             )
         )
-    say(f"paused: {action or system or 'everything'}")
+    tell(f"paused: {action or system or 'everything'}")
 
 
 def resume(
@@ -89,25 +89,25 @@ def resume(
     if not stood:
         complain(f"{action or system or 'everything'} was not paused")
         raise SystemExit(ExitCode.FINDING)
-    say(f"resumed: {action or system or 'everything'}")
+    tell(f"resumed: {action or system or 'everything'}")
 
 
 def retry(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Start anew at a ticket: a new decision, hence a new approval."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         started = operations.retry(daemon.services, _ref(daemon, key), by=_operator())
-    say(f"{key}: attempt {started.attempt} begins")
+    tell(f"{key}: attempt {started.attempt} begins")
 
 
 def release(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Let a ticket go: it is a person's from here."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         operations.release(daemon.services, _ref(daemon, key), by=_operator())
-    say(f"{key}: released")
+    tell(f"{key}: released")
 
 
 def undo(key: KeyArgument, *, config: ConfigOption = None) -> None:
     """Take an effect back by a new plan of its own tier; refused where the target moved on."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         started = operations.undo(daemon.services, _ref(daemon, key), by=_operator())
-    say(f"{key}: attempt {started.attempt} takes it back")
+    tell(f"{key}: attempt {started.attempt} takes it back")

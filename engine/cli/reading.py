@@ -16,9 +16,10 @@ from engine.cli.console import (
     config_path,
     errors_end_the_command,
     print_json,
-    say,
+    tell,
 )
 from engine.cli.documents import line_document, show_document, status_document
+from engine.cli.showing import show_lines, status_lines
 from engine.domain.stage import Stage
 from engine.ports.clock import Clock
 from engine.ports.store import UnitOfWork
@@ -55,7 +56,7 @@ def tickets(
         return
     for line in found:
         tier = f"tier {line['tier']}" if line["tier"] else ""
-        say(
+        tell(
             f"{line['key']!s:12} {line['stage']!s:13} {line['action'] or '-'!s:20} {tier:7}"
             f" {line['change'] or '':12} {line['reason']}"
         )
@@ -80,27 +81,8 @@ def show(key: KeyArgument, *, config: ConfigOption = None, as_json: JSONOption =
     if as_json:
         print_json(document)
         return
-    _show(document)
-
-
-def _show(document: dict[str, object]) -> None:
-    for name, value in document.items():
-        if isinstance(value, dict):
-            say(f"{name}")
-            for inner, text in value.items():
-                say(f"  {inner:18} {text if text not in (None, '') else '-'}")
-        elif isinstance(value, list):
-            say(f"{name}")
-            for entry in value:
-                say(f"  {_audit_line(entry) if name == 'audit' else entry}")
-        else:
-            say(f"{name:20} {value if value not in (None, '') else '-'}")
-
-
-def _audit_line(row: dict[str, object]) -> str:
-    body = row["body"] if isinstance(row["body"], dict) else {}
-    move = f"{body['from']} -> {body['to']}" if "from" in body else row["event"]
-    return f"{row['number']:>3}  {row['at']}  {move!s:28}  {body.get('why', '')}  ({row['actor']})"
+    for line in show_lines(document):
+        tell(line)
 
 
 def status(*, config: ConfigOption = None, as_json: JSONOption = False) -> None:
@@ -115,4 +97,5 @@ def status(*, config: ConfigOption = None, as_json: JSONOption = False) -> None:
     if as_json:
         print_json(document)
         return
-    _show(document)
+    for line in status_lines(document):
+        tell(line)

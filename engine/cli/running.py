@@ -17,7 +17,7 @@ from engine.cli.console import (
     config_path,
     errors_end_the_command,
     print_json,
-    say,
+    tell,
 )
 from engine.cli.story import Story
 from engine.domain.handling import Handling
@@ -85,7 +85,7 @@ def _silent(_before: Handling, _after: Handling) -> None:
 
 def _teller(daemon: Daemon, *, has_colour: bool) -> Callable[[Handling, Handling], None]:
     return Story(
-        daemon.services.store,
+        daemon.opened.store,
         daemon.opened.clock,
         has_colour=has_colour,
         page=lambda system: f"{daemon.url_of(system)}/approvals",
@@ -131,8 +131,8 @@ def check(
     else:
         for finding in findings:
             mark = _MARKS.get(finding.severity, "ok")
-            say(f"{mark:7} {finding.system:20} {finding.code}: {finding.seen}")
+            tell(f"{mark:7} {finding.system:20} {finding.code}: {finding.seen}")
             if finding.remedy and finding.severity in _MARKS:
-                say(f"{'':28} mend: {finding.remedy}")
+                tell(f"{'':28} mend: {finding.remedy}")
     if any(finding.severity in {Severity.UNSAFE, Severity.FAULT} for finding in findings):
         raise SystemExit(ExitCode.FINDING)

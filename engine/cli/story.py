@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 
+from engine.cli.console import shown
 from engine.domain.handling import Handling
 from engine.domain.stage import Stage
 from engine.ports.clock import Clock
-from engine.ports.store import Store
+from engine.store.store import SQLStore
 
 _COLOURS: dict[str, str] = {
     "done": "32",
@@ -25,7 +26,7 @@ class Story:
     """Prints what each step means to a person who watches."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, has_colour: bool, page: Callable[[str], str]
+        self, store: SQLStore, clock: Clock, *, has_colour: bool, page: Callable[[str], str]
     ) -> None:
         """Take where tickets are read, and how an approval page of a change system is named."""
         self._store = store
@@ -53,29 +54,50 @@ class Story:
     def _stage_lines(self, after: Handling) -> list[tuple[str, str]]:
         number = after.change.number if after.change else "the desk"
         page = self._page(after.change.system) if after.change else after.ticket.key
-        said: dict[Stage, tuple[str, str]] = {
-            Stage.OPENED: ("gate", f"{number} opened"),
-            Stage.AWAITING: ("waits", f"{number} waits for approval    approve: {page}"),
-            Stage.APPROVED: ("approved", f"{number}  {after.reason}"),
-            Stage.IMPLEMENTING: ("implement", f"plan {after.plan.code}" if after.plan else ""),
-            Stage.BACKING_OUT: ("failed", "verification failed: backing out"),
-            Stage.PARKED: ("parked", after.reason),
-            Stage.FULFILLED: ("done", f"{after.reason}    {self._seconds(after)}"),
+        said: dict[Stage, tuple[str, Callable[[], str]]] = {
+            Stage.OPENED: ("gate", lambda: f"{number} opened"),
+            Stage.AWAITING: (
+                "waits",
+                lambda: f"{self._why(after, Stage.AWAITING)}    approve: {page}",
+            ),
+            Stage.APPROVED: ("approved", lambda: f"{number} {self._why(after, Stage.APPROVED)}"),
+            Stage.IMPLEMENTING: (
+                "implement",
+                lambda: f"plan {after.plan.code}" if after.plan else "",
+            ),
+            Stage.BACKING_OUT: ("failed", lambda: "verification failed: backing out"),
+            Stage.PARKED: ("parked", lambda: after.reason),
+            Stage.FULFILLED: ("done", lambda: self._done(after)),
         }
         if after.stage in said:
-            return [said[after.stage]]
+            word, text = said[after.stage]
+            return [(word, text())]
         if after.stage.is_end:
             return [(str(after.stage).replace("_", " "), after.reason)]
         return []
 
     def _title(self, handling: Handling) -> str:
-        with self._store.begin() as unit:
+        with self._store.read() as unit:
             ticket = unit.ticket(handling.ticket)
         if ticket is None:
             return ""
         who = ticket.requester.name if ticket.requester else "nobody"
-        words = "".join(c if c.isprintable() else " " for c in ticket.short_description)
-        return f'"{words[:60]}"  {who}'
+        return f'"{ticket.short_description[:60]}"  {who}'
+
+    def _done(self, handling: Handling) -> str:
+        approved = self._why(handling, Stage.APPROVED)
+        parts = [part for part in (approved, handling.reason) if part]
+        return f"{', '.join(parts)}    {self._seconds(handling)}"
+
+    def _why(self, handling: Handling, stage: Stage) -> str:
+        """Return why this handling came to a stage: who is waited for, who said yes."""
+        chain = f"{handling.ticket.system}:{handling.ticket.id}"
+        with self._store.read() as unit:
+            rows, beside = unit.audit(chain), unit.private(chain)
+        for row in reversed(rows):
+            if row.body.get("handling") == handling.id and row.body.get("to") == str(stage):
+                return str(beside.get(row.number, {}).get("why") or row.body.get("why", ""))
+        return ""
 
     @staticmethod
     def _understood(handling: Handling) -> str:
@@ -90,8 +112,9 @@ class Story:
 
     def _print(self, handling: Handling, word: str, text: str) -> None:
         now: datetime = self._clock.now().astimezone()
-        shown = f"{word:11}"
+        label = f"{word:11}"
         if self._has_colour and word in _COLOURS:
-            shown = f"\x1b[{_COLOURS[word]}m{shown}\x1b[0m"
-        sys.stdout.write(f"{now:%H:%M:%S}  {handling.ticket.key:12} {shown} {text}\n")
+            label = f"\x1b[{_COLOURS[word]}m{label}\x1b[0m"
+        key = shown(handling.ticket.key)
+        sys.stdout.write(f"{now:%H:%M:%S}  {key:12} {label} {shown(text)}\n")
         sys.stdout.flush()

@@ -17,7 +17,7 @@ from engine.cli.console import (
     config_path,
     errors_end_the_command,
     print_json,
-    say,
+    tell,
 )
 from engine.cli.reading import KeyArgument
 from engine.domain.decision import DecisionFacts
@@ -73,14 +73,14 @@ def _print(report: MapReport, *, as_json: bool) -> None:
         return
     for finding in report.findings:
         text = f"{finding.place}: {finding.message}" if finding.place else finding.message
-        (complain if finding.is_error else say)(text)
+        (complain if finding.is_error else tell)(text)
     for case in report.tests:
         mark = "ok  " if case.has_passed else "skip" if case.skipped else "FAIL"
-        say(f"{mark} {case.name}  {case.skipped}")
+        tell(f"{mark} {case.name}  {case.skipped}")
         for difference in case.differences:
-            say(f"     {case.place}: {difference}")
+            tell(f"     {case.place}: {difference}")
     if report.digest:
-        say(f"{report.file}: usable, {report.digest}")
+        tell(f"{report.file}: usable, {report.digest}")
 
 
 @app.command("explain")
@@ -99,9 +99,9 @@ def explain_ticket(
     if as_json:
         print_json({"ticket": key, "summary": told.summary, "reasons": list(told.lines)})
         return
-    say(told.summary)
+    tell(told.summary)
     for line in told.lines:
-        say(f"  {line}")
+        tell(f"  {line}")
 
 
 def _facts(handling: Handling | None) -> DecisionFacts | None:
@@ -144,8 +144,8 @@ def simulate_map(
         print_json({"compared": len(facts), "differences": lines})
         return
     for line in lines:
-        say(f"{line['ticket']!s:14} {line['before']}  ->  {line['after']}")
-    say(f"{len(lines)} of {len(facts)} decisions would differ")
+        tell(f"{line['ticket']!s:14} {line['before']}  ->  {line['after']}")
+    tell(f"{len(lines)} of {len(facts)} decisions would differ")
 
 
 @app.command("schema")

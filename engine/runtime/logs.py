@@ -19,6 +19,25 @@ def _redact(
     return event
 
 
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else f"[U+{ord(c):04X}]" for c in text)
+
+
+def _visible(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Show what would drive a terminal; JSON escapes it by itself.
+
+    What stands in a line may be quoted from a ticket.
+    """
+    for name, value in event.items():
+        if name == "exception":
+            event[name] = "\n".join(_shown(line) for line in str(value).split("\n"))
+        elif isinstance(value, str):
+            event[name] = _shown(value)
+    return event
+
+
 def configure_logs(*, as_json: bool, level: str = "INFO") -> None:
     """Send every logger below `tiergate` to stderr, as JSON lines or for a person's eyes."""
     shared: list[Any] = [
@@ -46,6 +65,7 @@ def configure_logs(*, as_json: bool, level: str = "INFO") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *([] if as_json else [_visible]),
                 renderer,
             ],
         )

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Generator
@@ -12,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.console import errors_end_the_command, say
+from engine.cli.console import errors_end_the_command, has_colour, say
 from engine.cli.demo.children import Child, FirstLine, ReadySocket
 from engine.cli.demo.files import write_files
+from engine.errors import ConfigurationError
 from engine.runtime.signals import on_end
 
 _START = 60.0
+_MARK = ".tiergate-demo"
 
 
 def demo(
@@ -36,9 +37,25 @@ def demo(
     """Show the whole thing on loopback: no key, no account, nothing left behind but one folder."""
     with errors_end_the_command():
         folder = data or Path(tempfile.mkdtemp(prefix="tiergate-demo-"))
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
+        _clear(folder)
         raise SystemExit(_run(folder, is_unattended=unattended))
+
+
+def _clear(folder: Path) -> None:
+    """Make an empty folder for a demo; only what an earlier demo left there is removed.
+
+    Raises:
+        ConfigurationError: Something else stands there.
+    """
+    mark = folder / _MARK
+    if folder.exists() and not mark.is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigurationError(
+            f"--data {folder}: is not empty and holds no earlier demo; name a new folder"
+        )
+    if mark.is_file():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mark.touch()
 
 
 def _run(folder: Path, *, is_unattended: bool) -> int:
@@ -105,7 +122,7 @@ def _daemon(folder: Path, config: Path) -> Generator[Child]:
     child = Child(
         "the daemon",
         ["engine.cli.main", "run", "--config", str(config), "--story"]
-        + (["--colour"] if sys.stdout.isatty() else []),
+        + (["--colour"] if has_colour() else []),
         log=folder / "daemon.log",
         environment=ready.environment,
         on_line=say,
