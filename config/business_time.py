@@ -123,6 +123,8 @@ def check_terms(
     for key, value in late:
         if value is not None and value >= expires:
             add((*at, key), f"{key} would come after the change has expired")
+    if gate.tell is not None and not (gate.tell.whom or gate.tell.watch):
+        add((*at, "tell"), "nobody is told (expected whom or watch)")
     _check_window(gate, at, business, expires, add)
 
 

@@ -211,6 +211,7 @@ class MapChecker:
             remind=mine.remind or default.remind,
             tell_after=tell.after if tell else None,
             tell_whom=tell.whom if tell else "",
+            tell_watch=MappingProxyType(dict(tell.watch) if tell else {}),
             native=MappingProxyType(dict(section.change.native)),
             template=template.id if template else "",
             template_version=template.version if template else "",

@@ -60,10 +60,14 @@ class WindowSection(Strict):
 
 
 class TellWhomSection(Strict):
-    """Whom to tell when nobody decides; telling changes no approver."""
+    """Whom to tell when nobody decides; telling changes no approver.
+
+    `whom` gets a mail; `watch` names, per system, who is put onto the change's watch list.
+    """
 
     after: Duration
-    whom: StrictStr
+    whom: StrictStr = ""
+    watch: dict[Name, tuple[Text, ...]] = Field(default_factory=dict[Name, tuple[Text, ...]])
 
 
 class TemplateSection(Strict):

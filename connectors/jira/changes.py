@@ -5,10 +5,11 @@ approval or writes approvers after a change was submitted.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from connectors.jira.adoption import Adoption
+from connectors.jira.change_files import ChangeFiles
 from connectors.jira.changes_check import check_changes
 from connectors.jira.claims import Claims
 from connectors.jira.client import JiraClient
@@ -24,7 +25,7 @@ from connectors.jira.settings import Approvers, ChangeSettings, GateMode, JiraSe
 from connectors.jira.site import REQUEST_TYPE, Site
 from connectors.jira.snapshots import Snapshots, votes_digest
 from connectors.jira.transport import RefusedError
-from connectors.jira.values import listing, mapping, quoted, text_of
+from connectors.jira.values import quoted
 from engine.domain.change import ChangeSnapshot, ChangeState, ClaimResult, CloseCode, Membership
 from engine.domain.decision import TemplatePin, Window
 from engine.domain.plan import ChangeDraft
@@ -70,6 +71,7 @@ class JiraChangeControl:
         self._records = Records(client, site, settings)
         self._links = Links(client)
         self._notes = Notes(client, site)
+        self._files = ChangeFiles(client)
         self._moves = Moves(client)
         self._form = PlanForm(client, site, changes)
         self._adoption = Adoption(
@@ -326,28 +328,13 @@ class JiraChangeControl:
         """Add an internal note once."""
         self._notes.add(ref.id, text, marker=marker, is_public=False)
 
+    def watch(self, ref: ChangeRef, who: Sequence[str]) -> None:
+        """Add watchers; they decide nothing."""
+        self._files.watch(ref, who)
+
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
         """Attach evidence once: a file of this name by our own account is not written again."""
-        if self._has_attachment(ref, name):
-            return
-        try:
-            self._client.upload(f"issue/{ref.id}/attachments", name, content, content_type)
-        except OutcomeUnknownError:
-            if not self._has_attachment(ref, name):
-                raise
-        if not self._has_attachment(ref, name):
-            raise TransientError(f"{ref}: the attachment {name} was taken and is not there")
-
-    def _has_attachment(self, ref: ChangeRef, name: str) -> bool:
-        bean = mapping(self._client.get(f"issue/{ref.id}", {"fields": "attachment"}), "issue")
-        held = mapping(bean.get("fields"), "issue.fields").get("attachment") or []
-        me = self._client.me()
-        return any(
-            text_of(one.get("filename")) == name
-            and (author := self._client.account(one.get("author"))) is not None
-            and author.identity == me.identity
-            for one in listing(held, "attachment")
-        )
+        self._files.attach(ref, name=name, content=content, content_type=content_type)
 
     def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
         """Link the change to its ticket, here or in another system; idempotent."""

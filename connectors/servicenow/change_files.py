@@ -1,7 +1,9 @@
 """What stands around a change: its evidence, and the ticket it is for."""
 
+from collections.abc import Sequence
+
 from connectors.servicenow import query as q
-from connectors.servicenow.answers import text
+from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.drafts import MARK
 from connectors.servicenow.journals import Journals
@@ -10,6 +12,10 @@ from engine.domain.refs import ChangeRef, TicketRef
 from engine.errors import InvalidAnswerError, OutcomeUnknownError
 
 _TABLE = "change_request"
+
+
+def _listed(record: Record) -> list[str]:
+    return [one for one in text(record, "watch_list").split(",") if one]
 
 
 class ChangeFiles:
@@ -43,6 +49,24 @@ class ChangeFiles:
             )
         )
         return name in names
+
+    def watch(self, ref: ChangeRef, who: Sequence[str]) -> None:
+        """Add to the change's watch list whoever is missing there; read back.
+
+        The list holds sys_ids of users and mail addresses; nobody on it is taken off.
+
+        Raises:
+            InvalidAnswerError: The instance said yes and left somebody out.
+        """
+        record = self._client.read(_TABLE, ref.id, fields=("sys_id", "watch_list"))
+        listed = _listed(record)
+        missing = [one for one in who if one not in listed]
+        if not missing:
+            return
+        body = {"watch_list": ",".join([*listed, *missing])}
+        reply = self._client.update(_TABLE, ref.id, body, fields=("sys_id", "watch_list"))
+        if lost := set(missing) - set(_listed(reply)):
+            raise InvalidAnswerError(f"{ref}: {len(lost)} were left out of the watch list")
 
     def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
         """Link the change to its ticket: `parent` here, a work note for another system's ticket."""

@@ -4,7 +4,7 @@ Nothing here writes an approval row, the `approval` field or an approver: the ac
 to, and `check` refuses one that has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -262,6 +262,10 @@ class ServiceNowChanges:
     def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:
         """Add an internal note once."""
         self._journals.add_once(_TABLE, ref.id, "work_notes", text, marker)
+
+    def watch(self, ref: ChangeRef, who: Sequence[str]) -> None:
+        """Add users or mail addresses to the watch list; they decide nothing."""
+        self._files.watch(ref, who)
 
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
         """Attach evidence once, by name."""

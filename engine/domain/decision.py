@@ -122,7 +122,8 @@ class GatePolicy:
 
     `lead` is the least time between submission and window, `length` the window's, `within` its end
     counted from the submission; `board` has to meet before it opens. `calendar`: lead, within,
-    expiry, reminder and telling count its business time (see `Calendar.after`).
+    expiry, reminder and telling count its business time (see `Calendar.after`). `tell_watch` are
+    the ids, per system, of who is put onto the change's watch list when it waits too long.
     `native` maps native change fields to values (risk, impact, cmdb_ci, assignment_group,
     category, ...); `SYSTEM.field` is for that one change system alone.
     """
@@ -142,6 +143,7 @@ class GatePolicy:
     freezes: tuple[Freeze, ...] = ()
     desk_group: Authority | None = None
     template_proposal: str = ""
+    tell_watch: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     within: timedelta | None = None
     calendar: Calendar | None = None
     board: Board | None = None

@@ -3,7 +3,7 @@
 It can ask and read; it cannot approve.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -142,6 +142,14 @@ class ChangeControl(Protocol):
 
     def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:
         """Add an internal note once."""
+        ...
+
+    def watch(self, ref: ChangeRef, who: Sequence[str]) -> None:
+        """Have these told natively of what happens to the change, once; they decide nothing.
+
+        Raises:
+            PermanentError: The account may not add them, or there is no such user.
+        """
         ...
 
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from engine.domain.canonical import JSON
-from engine.domain.decision import Phase
+from engine.domain.decision import GatePolicy, Phase
 from engine.domain.handling import Handling
 from engine.domain.plan import Plan
 from engine.domain.refs import ChangeRef
 from engine.domain.stage import Stage
+from engine.errors import AuthenticationError, PermanentError
+from engine.ports.mailer import Message
 from engine.service import moves
 from engine.service.world import Occasion, Services, Template
 
@@ -151,6 +153,46 @@ def comment(
     text = services.renderer.render(template, facts(services, handling, did=did, reason=reason))
     services.desk(handling.ticket).add_comment(
         handling.ticket, text, marker=marker(handling, f"comment-{occasion}")
+    )
+
+
+def waits_too_long(
+    services: Services, handling: Handling, policy: GatePolicy, *, reason: str
+) -> None:
+    """Tell whom the map names that a change waits: by mail, and by its native watch list.
+
+    It changes nobody's right to decide. What the change system refuses is kept in the audit, and
+    stops nothing else: who waits for an approval does not wait for a watcher.
+    """
+    told: dict[str, JSON] = {}
+    if policy.tell_whom:
+        _mail(services, handling, policy.tell_whom, reason)
+        told["mail"] = policy.tell_whom
+    change = handling.change
+    who = policy.tell_watch.get(change.system, ()) if change is not None else ()
+    if change is not None and who:
+        told["watch"] = list(who)
+        try:
+            services.change_control(change.system).watch(change, who)
+        except AuthenticationError:
+            raise
+        except PermanentError as refusal:
+            told["watch_refused"] = str(refusal)
+    if told:
+        moves.record(services, handling, "told", body=told)
+
+
+def _mail(services: Services, handling: Handling, whom: str, reason: str) -> None:
+    text = services.renderer.render(Template.TELL_MAIL, facts(services, handling, reason=reason))
+    subject, _, body = text.partition("\n")
+    key = f"{handling.id}-{handling.correlation_suffix}".replace(":", "-")
+    services.mailer.send(
+        Message(
+            id=f"tell-{key}@{services.settings.installation}",
+            to=whom,
+            subject=subject.strip(),
+            body=body.lstrip("\n"),
+        )
     )
 
 

@@ -9,7 +9,6 @@ from engine.domain.change import Verdict, VerdictKind
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.errors import RecordNotFoundError
-from engine.ports.mailer import Message
 from engine.service import desk_gate, moves, plan, takeover, telling
 from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
 from engine.service.terms import remind_at, tell_at
@@ -201,26 +200,10 @@ def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
         )
         handling = moves.touch(services, handling, reminded_at=now)
     due_at = None if handling.told_at else tell_at(policy, submission.submitted_at)
-    if due_at is not None and policy.tell_whom and now >= due_at:
-        _tell(services, handling, policy.tell_whom, verdict.because)
+    if due_at is not None and now >= due_at:
+        telling.waits_too_long(services, handling, policy, reason=verdict.because)
         handling = moves.touch(services, handling, told_at=now)
     moves.wait_until(services, handling, next_look(services, handling))
-
-
-def _tell(services: Services, handling: Handling, whom: str, reason: str) -> None:
-    text = services.renderer.render(
-        Template.TELL_MAIL, telling.facts(services, handling, reason=reason)
-    )
-    subject, _, body = text.partition("\n")
-    key = f"{handling.id}-{handling.correlation_suffix}".replace(":", "-")
-    services.mailer.send(
-        Message(
-            id=f"tell-{key}@{services.settings.installation}",
-            to=whom,
-            subject=subject.strip(),
-            body=body.lstrip("\n"),
-        )
-    )
 
 
 def withdraw(services: Services, handling: Handling) -> Handling | None:

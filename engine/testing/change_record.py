@@ -41,6 +41,7 @@ class ChangeRecord:
     rows: list[ApprovalRow] = field(default_factory=list[ApprovalRow])
     history: list[FieldEdit] = field(default_factory=list[FieldEdit])
     notes: list[Written] = field(default_factory=list[Written])
+    watchers: list[str] = field(default_factory=list[str])
     attachments: dict[str, bytes] = field(default_factory=dict[str, bytes])
     links: list[TicketRef] = field(default_factory=list[TicketRef])
     claims: dict[str, str] = field(default_factory=dict[str, str])

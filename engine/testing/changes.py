@@ -1,7 +1,7 @@
 """MemoryChangeControl: native changes of one system, with approvers and admins played by a test."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -238,6 +238,14 @@ class MemoryChangeControl:
         """Add an internal note once."""
         record = self._record(ref)
         if add_once(record.notes, text, marker):
+            self._touch(record)
+
+    def watch(self, ref: ChangeRef, who: Sequence[str]) -> None:
+        """Add watchers, once each."""
+        record = self._record(ref)
+        missing = [one for one in who if one not in record.watchers]
+        if missing:
+            record.watchers += missing
             self._touch(record)
 
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
