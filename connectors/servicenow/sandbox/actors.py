@@ -122,7 +122,7 @@ class Accounts:
         groups = frozenset(one["group"] for one in member)
         try:
             zone = ZoneInfo(row["time_zone"] or "US/Pacific")
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             zone = ZoneInfo("UTC")
         return Actor(
             sys_id=row["sys_id"],

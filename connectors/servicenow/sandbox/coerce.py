@@ -10,6 +10,7 @@ from connectors.servicenow.sandbox.schema import Column, ColumnType
 _GUID = re.compile(r"^[0-9a-fA-F]{32}$")
 _COMPACT = re.compile(r"^\d{8}(?P<time>T\d{6}Z?)?$")
 _JAVA = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"}
+_KEPT = "%Y-%m-%d %H:%M:%S"
 
 _DEPTH = 10
 # What a database integer holds.
@@ -86,18 +87,18 @@ def _moment(value: str, zone: ZoneInfo | None, form: str) -> str:
     if zone is not None:
         try:
             moment = datetime.strptime(text, java_format(form)).replace(tzinfo=zone)
-            return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        except ValueError:
+            return moment.astimezone(UTC).strftime(_KEPT)
+        except (ValueError, OverflowError):
             pass
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC)
+        elif zone is not None:
+            moment = moment.replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         return ""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    elif zone is not None:
-        moment = moment.replace(tzinfo=zone).astimezone(UTC)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return moment.strftime(_KEPT)
 
 
 def _date(value: str) -> str:
@@ -129,8 +130,11 @@ def _float(value: str) -> str:
 
 def _duration(value: str) -> str:
     text = value.strip()
-    if text.isdigit():
-        return datetime.fromtimestamp(int(text), tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if text.isascii() and text.isdigit():
+        try:
+            return datetime.fromtimestamp(int(text), tz=UTC).strftime(_KEPT)
+        except (ValueError, OverflowError, OSError):
+            return ""
     return _moment(text, None, "")
 
 
@@ -142,10 +146,10 @@ def _schedule_time(value: str) -> str:
         return text if compact["time"] else f"{text}T000000"
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError):
         return ""
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     return moment.strftime("%Y%m%dT%H%M%S")
 
 

@@ -172,12 +172,12 @@ class Displays:
 
 def local_time(value: str, actor: Actor) -> str:
     """Return a kept UTC moment in the caller's zone and format."""
+    form = java_format(f"{actor.date_format} {actor.time_format}")
     try:
         moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
-    except ValueError:
+        return moment.astimezone(actor.zone).strftime(form)
+    except (ValueError, OverflowError):
         return value
-    form = java_format(f"{actor.date_format} {actor.time_format}")
-    return moment.astimezone(actor.zone).strftime(form)
 
 
 def _local_date(value: str, actor: Actor) -> str:
@@ -189,12 +189,12 @@ def _local_date(value: str, actor: Actor) -> str:
 
 def _schedule_time(value: str, actor: Actor) -> str:
     """Return a moment of a schedule as a person reads it: floating ones as they stand."""
+    form = java_format(f"{actor.date_format} {actor.time_format}")
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return (moment.astimezone(actor.zone) if moment.tzinfo else moment).strftime(form)
+    except (ValueError, OverflowError):
         return value
-    form = java_format(f"{actor.date_format} {actor.time_format}")
-    return (moment.astimezone(actor.zone) if moment.tzinfo else moment).strftime(form)
 
 
 def spoken_duration(value: str) -> str:

@@ -125,7 +125,8 @@ def noise(random_: random.Random) -> bytes:
     places = [
         b"/api/now/table/incident", b"/api/now/v1/batch", b"/api/now/stats/task",
         b"/oauth_token.do", b"/api/now/attachment", b"/api/sn_chg_rest/change",
-        b"/api/sn_sc/servicecatalog/items", b"/api/now/import/imp_user", b"/api/now/cmdb/instance/cmdb_ci", b"/approvals",
+        b"/api/sn_sc/servicecatalog/items", b"/api/now/import/imp_user",
+        b"/api/now/cmdb/instance/cmdb_ci", b"/approvals",
         b"/nav_to.do?uri=x", b"/api/sn_km_api/knowledge/articles", b"/api/now/tinyurl",
     ]  # fmt: skip
     keys = [

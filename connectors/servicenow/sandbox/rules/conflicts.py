@@ -65,12 +65,13 @@ def items_of(records: Records, change: Row) -> list[str]:
 
 
 def window_of(change: Row) -> Interval | None:
-    """Return the planned time of a change, or None where it has none."""
-    if not (change["start_date"] and change["end_date"]):
+    """Return the planned time of a change, or None where it has none that could come."""
+    try:
+        start, end = moment(change["start_date"]), moment(change["end_date"])
+        # A change that takes no time still happens at one second.
+        return start, max(end, start + timedelta(seconds=1))
+    except (ValueError, OverflowError):
         return None
-    start, end = moment(change["start_date"]), moment(change["end_date"])
-    # A change that takes no time still happens at one second.
-    return start, max(end, start + timedelta(seconds=1))
 
 
 def moment(value: str) -> datetime:
@@ -175,6 +176,8 @@ def _blackouts(records: Records, change: Row, item: str, window: Interval) -> Ge
 def free_slots(records: Records, change: Row, start: datetime, length: timedelta) -> list[Interval]:
     """Return the first times from `start` on in which nothing stands against a change."""
     end = start + _HORIZON
+    if length > _HORIZON:
+        return []
     busy, open_times = _busy(records, change, start, end), _open(records, change, start, end)
     starts = {start, *(finish for _, finish in busy)}
     for listed in open_times:

@@ -78,12 +78,20 @@ def _zone(name: str) -> ZoneInfo:
     """Return a zone; a floating schedule (or a name that nobody knows) counts in UTC."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")
 
 
 def occurrences(span: Row, zone: ZoneInfo, start: datetime, end: datetime) -> Generator[Interval]:
     """Yield the occurrences of one entry that have time in common with a stretch, in UTC."""
+    try:
+        yield from _occurrences(span, zone, start, end)
+    except OverflowError:
+        # A time at the end of the calendar has nothing after it.
+        return
+
+
+def _occurrences(span: Row, zone: ZoneInfo, start: datetime, end: datetime) -> Generator[Interval]:
     first = _moment(span["start_date_time"], zone)
     last = _moment(span["end_date_time"], zone)
     if first is None or last is None or last < first:
@@ -91,17 +99,26 @@ def occurrences(span: Row, zone: ZoneInfo, start: datetime, end: datetime) -> Ge
     if span["all_day"] == "true":
         first = datetime.combine(first.date(), datetime.min.time())
         last = datetime.combine(last.date(), datetime.min.time()) + _DAY
-    length = last - first
+    for day in _days(span, first, last - first, (start.astimezone(zone), end.astimezone(zone))):
+        local = datetime.combine(day, first.time())
+        begin = local.replace(tzinfo=zone).astimezone(UTC)
+        finish = (local + (last - first)).replace(tzinfo=zone).astimezone(UTC)
+        if begin < end and start < finish:
+            yield begin, finish
+
+
+def _days(span: Row, first: datetime, length: timedelta, stretch: Interval) -> Generator[date]:
+    """Yield the days on which an entry may begin an occurrence in a stretch."""
+    if not span["repeat_type"]:
+        yield first.date()
+        return
     recurs = _rule(span, first.date())
-    day = max(first.date(), (start.astimezone(zone) - length - _DAY).date())
-    until = min(end, start + _FARTHEST).astimezone(zone).date()
+    back = min(length, _FARTHEST) + _DAY
+    day = max(first.date(), (stretch[0] - back).date())
+    until = min(stretch[1], stretch[0] + _FARTHEST).date()
     while day <= until:
         if recurs(day):
-            local = datetime.combine(day, first.time())
-            begin = local.replace(tzinfo=zone).astimezone(UTC)
-            finish = (local + length).replace(tzinfo=zone).astimezone(UTC)
-            if begin < end and start < finish:
-                yield begin, finish
+            yield day
         day += _DAY
 
 
