@@ -227,6 +227,14 @@ class Harness(Protocol):
         """Read the names of the files attached to a change."""
         ...
 
+    def watcher(self, uid: str) -> str:
+        """Return how a watch list here names a person."""
+        ...
+
+    def watchers(self, change: ChangeRef) -> tuple[str, ...]:
+        """Read who watches a change."""
+        ...
+
     # --- failures
     def fault(self, fault: Fault, *, times: int | None = None) -> AbstractContextManager[None]:
         """Strike the daemon's requests inside the context, `times` of them or all."""

@@ -396,6 +396,13 @@ class JiraHarness:
     def change_notes(self, change: ChangeRef) -> tuple[str, ...]:
         return self._talk(change.id, public=False)
 
+    def watcher(self, uid: str) -> str:
+        return self._user(uid) if self._flavour == "cloud" else uid
+
+    def watchers(self, change: ChangeRef) -> tuple[str, ...]:
+        found = self.call("GET", f"api/2/issue/{change.id}/watchers")["watchers"]
+        return tuple(str(one["accountId" if self._flavour == "cloud" else "name"]) for one in found)
+
     def attachments(self, change: ChangeRef) -> tuple[str, ...]:
         return tuple(one["filename"] for one in self._fields(change.id, "attachment")["attachment"])
 

@@ -245,6 +245,12 @@ class MemoryHarness:
     def change_notes(self, change: ChangeRef) -> tuple[str, ...]:
         return tuple(item.text for item in self._changes.records[change.id].notes)
 
+    def watcher(self, uid: str) -> str:
+        return uid
+
+    def watchers(self, change: ChangeRef) -> tuple[str, ...]:
+        return tuple(self._changes.records[change.id].watchers)
+
     def attachments(self, change: ChangeRef) -> tuple[str, ...]:
         return tuple(self._changes.records[change.id].attachments)
 

@@ -387,6 +387,13 @@ class ServiceNowHarness:
     def change_notes(self, change: ChangeRef) -> tuple[str, ...]:
         return self._journal(change.id, "work_notes")
 
+    def watcher(self, uid: str) -> str:
+        return self._user(uid)
+
+    def watchers(self, change: ChangeRef) -> tuple[str, ...]:
+        (row,) = self.rows("change_request", f"sys_id={change.id}")
+        return tuple(one for one in row["watch_list"].split(",") if one)
+
     def attachments(self, change: ChangeRef) -> tuple[str, ...]:
         rows = self.rows("sys_attachment", f"table_sys_id={change.id}")
         return tuple(row["file_name"] for row in rows)

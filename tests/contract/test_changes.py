@@ -356,6 +356,29 @@ def test_a_note_and_a_file_stand_once_on_the_change(harness: Harness) -> None:
     assert harness.attachments(ref) == ("evidence.json",)
 
 
+def test_who_is_told_watches_once_and_decides_nothing(harness: Harness) -> None:
+    ref, draft = opened(harness)
+    harness.changes.submit(ref, draft)
+    harness.settle()
+    before = harness.changes.snapshot(ref)
+    first, second = (harness.watcher(uid) for uid in (harness.agent, harness.requester))
+    harness.changes.watch(ref, [first])
+    harness.changes.watch(ref, [first, second])
+    found = harness.watchers(ref)
+    assert found.count(first) == found.count(second) == 1
+    after = harness.changes.snapshot(ref)
+    assert {row.approver for row in after.approvals} == {row.approver for row in before.approvals}
+    assert (after.text, after.state, after.chain) == (before.text, before.state, before.chain)
+
+
+def test_nobody_is_taken_off_a_watch_list(harness: Harness) -> None:
+    ref, _ = opened(harness)
+    harness.changes.watch(ref, [harness.watcher(harness.agent)])
+    before = harness.watchers(ref)
+    harness.changes.watch(ref, [harness.watcher(harness.requester)])
+    assert set(before) < set(harness.watchers(ref))
+
+
 def test_a_change_is_linked_to_its_ticket_also_of_another_system(harness: Harness) -> None:
     ticket = harness.seed_ticket("needs approval")
     ref = harness.changes.open(harness.draft(ticket, correlation_id=KEY))
