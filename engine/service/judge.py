@@ -1,14 +1,14 @@
 """Reads everything a verdict needs, afresh, and asks the pure function."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.domain.change import ChangeSnapshot, InvalidReason, Verdict, VerdictKind
 from engine.domain.decision import Decision
 from engine.domain.handling import Handling, Outcome
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, Person
-from engine.domain.stage import Gate
+from engine.domain.stage import Gate, Stage
 from engine.errors import PersonUnknownError
 from engine.ports.changes import ChangeControl
 from engine.service import decide, desk_gate, moves, plan, takeover
@@ -18,6 +18,7 @@ from engine.service.verdict_rules import Facts, Identity, deciding
 from engine.service.verdict_standard import preapproving
 from engine.service.world import Services
 
+_WAITING = frozenset({Stage.AWAITING, Stage.APPROVED})
 _TIME_ONLY = frozenset(
     {InvalidReason.WINDOW_PASSED, InvalidReason.FROZEN, InvalidReason.SCHEDULE_UNREADABLE}
 )
@@ -154,11 +155,22 @@ def changed_after(services: Services, handling: Handling) -> str:
     return ""
 
 
+def _turn(services: Services) -> timedelta:
+    """Return after how long a waiting handling has its turn again, so that looks cost the same.
+
+    What changes at the change system, and on the ticket, wakes a handling without it.
+    """
+    with services.store.begin() as work:
+        counts = work.stage_counts()
+    standing = sum(one.count for one in counts if one.stage in _WAITING)
+    return max(services.settings.waiting_interval, standing * services.settings.look_spacing)
+
+
 def next_look(services: Services, handling: Handling) -> datetime:
     """Return when a waiting handling must be looked at even if nobody wakes it."""
     own = plan_of(handling)
     policy = handling.decision.policy if handling.decision else None
-    moments = [services.now() + services.settings.waiting_interval, own.expires_at]
+    moments = [services.now() + _turn(services), own.expires_at]
     if own.window.latest is not None:
         moments.append(own.window.latest)
     if policy is not None and handling.submission is not None:

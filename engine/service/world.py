@@ -96,6 +96,9 @@ class Settings:
         resolve_tickets: Whether a fulfilled ticket is resolved.
         fault_system: The system in which faults of the daemon open an incident; "" for none.
         fault_mail: Who gets the one mail of a fault.
+        waiting_interval: How often a waiting handling is looked at whole, though nothing woke it.
+        look_spacing: The least time between two such looks over all that wait: with 10,000 of them
+            each has its turn in three and a half days, and the cost stays the same.
         max_revisions: After how many revisions of a plan a person decides.
         patience: After how many failures in a row a handling that has work to do is parked.
     """
@@ -110,6 +113,7 @@ class Settings:
     approval_interval: timedelta = timedelta(minutes=2)
     pause_interval: timedelta = timedelta(seconds=30)
     waiting_interval: timedelta = timedelta(hours=1)
+    look_spacing: timedelta = timedelta(seconds=30)
     backoff_first: timedelta = timedelta(seconds=2)
     backoff_longest: timedelta = timedelta(minutes=15)
     patience: int = 40
