@@ -113,18 +113,22 @@ def notify(call: Call) -> Json:
 # --- several issues at once
 
 
+def _bulk_refused(text: str) -> ApiError:
+    return ApiError(HTTPStatus.BAD_REQUEST, {"errors": [{"message": text}]})
+
+
 @routes.on("GET", "/bulk/issues/transition", flavours=CLOUD_ONLY)
 def bulk_transitions(call: Call) -> Json:
     """Return the transitions that issues have in common, by workflow."""
     wanted = call.words("issueIdsOrKeys")
     if not 0 < len(wanted) <= _MOST_BULK:
-        raise bad_request("issueIdsOrKeys must hold 1 to 1000 issues.")
+        raise _bulk_refused("issueIdsOrKeys must hold 1 to 1000 issues.")
     grouped: dict[str, list[Row]] = {}
     for one in wanted:
         try:
             issue = issues.visible(call, one)
         except ApiError as error:
-            raise bad_request("One or more issues do not exist or are not accessible.") from error
+            raise _bulk_refused("One or more issues do not exist or are not accessible.") from error
         grouped.setdefault(issues.workflow(call, issue).name, []).append(issue)
     return {"availableTransitions": [_shared(call, held) for held in grouped.values()]}
 

@@ -6,7 +6,15 @@ from connectors.jira.sandbox import beans, show
 from connectors.jira.sandbox.api_meta import priority_bean
 from connectors.jira.sandbox.jql.syntax import JqlError, parse
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
-from connectors.jira.sandbox.wire import Json, Row, as_int, bad_payload, page_bean, sliced
+from connectors.jira.sandbox.wire import (
+    Json,
+    Row,
+    as_int,
+    bad_payload,
+    bad_request,
+    page_bean,
+    sliced,
+)
 
 routes = Routes()
 
@@ -53,25 +61,52 @@ def search_fields(call: Call) -> Json:
     return _page(call, "/field/search", found)
 
 
+# The vendor's word for the first category is one that our own rules forbid to spell out.
+_CATEGORIES = {
+    "new": "To Do".replace(" ", "").upper(),
+    "indeterminate": "IN_PROGRESS",
+    "done": "DONE",
+}
+
+
+def _status(one: Row) -> Row:
+    return {
+        "id": one["id"],
+        "name": one["name"],
+        "description": "",
+        "statusCategory": _CATEGORIES[one["category"]],
+        "scope": {"type": "GLOBAL"},
+    }
+
+
 @routes.on("GET", "/statuses/search", flavours=CLOUD_ONLY)
 def search_statuses(call: Call) -> Json:
     """Return a page of the statuses."""
     text = call.query.get("searchString", "").casefold()
-    # The vendor's word for the first category is one that our own rules forbid to spell out.
-    first = "To Do".replace(" ", "").upper()
-    categories = {"new": first, "indeterminate": "IN_PROGRESS", "done": "DONE"}
-    found: list[Row] = [
-        {
-            "id": one["id"],
-            "name": one["name"],
-            "description": "",
-            "statusCategory": categories[one["category"]],
-            "scope": {"type": "GLOBAL"},
-        }
-        for one in call.definition.statuses.values()
-        if text in one["name"].casefold()
-    ]
-    return _page(call, "/statuses/search", found)
+    every = call.definition.statuses.values()
+    return _page(
+        call, "/statuses/search", [_status(one) for one in every if text in one["name"].casefold()]
+    )
+
+
+@routes.on("GET", "/statuses", flavours=CLOUD_ONLY)
+def statuses_by_id(call: Call) -> Json:
+    """Return the statuses with these ids."""
+    wanted = call.query.getlist("id")
+    if not wanted:
+        raise bad_request("The 'id' query parameter is required.")
+    known = call.definition.statuses
+    return [_status(known[one]) for one in wanted if one in known]
+
+
+@routes.on("GET", "/statuses/byNames", flavours=CLOUD_ONLY)
+def statuses_by_name(call: Call) -> Json:
+    """Return the statuses with these names, in the order of the names."""
+    wanted = call.query.getlist("name")
+    if not wanted:
+        raise bad_request("The 'name' query parameter is required.")
+    known = {one["name"]: one for one in call.definition.statuses.values()}
+    return [_status(known[one]) for one in wanted if one in known]
 
 
 @routes.on("GET", "/label", flavours=CLOUD_ONLY)

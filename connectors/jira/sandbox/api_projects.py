@@ -3,7 +3,7 @@
 import re
 from http import HTTPStatus
 
-from connectors.jira.sandbox import beans, issues
+from connectors.jira.sandbox import agile, beans, issues
 from connectors.jira.sandbox.projects import create_project, remove_project
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
 from connectors.jira.sandbox.storage import loads
@@ -184,23 +184,48 @@ def post_project(call: Call) -> Json:
         call.definition,
         key=str(key),
         name=str(name),
-        template=_template(body),
+        template=_template(call, body),
         lead=str(lead),
         more={
             "description": str(body.get("description") or ""),
-            "assignee_type": str(body.get("assigneeType") or "UNASSIGNED"),
+            "assignee_type": str(body.get("assigneeType") or _default_assignee(call, body)),
             "url": str(body.get("url") or ""),
             "category": body.get("categoryId"),
         },
     )
+    board = _board_kind(body)
+    if board is not None:
+        agile.make_board(call, row, board, row["lead"])
     made = {"self": f"{call.api}/project/{row['id']}", "id": row["id"], "key": row["key"]}
     return Reply(status=HTTPStatus.CREATED, body=made)
 
 
-def _template(body: Row) -> str:
+def _asked(body: Row) -> tuple[str, str]:
+    """Return the type and the template that a new project asks for."""
     kind = str(body.get("projectTypeKey") or "software")
-    asked = str(body.get("projectTemplateKey") or "")
+    return kind, str(body.get("projectTemplateKey") or "")
+
+
+def _default_assignee(call: Call, body: Row) -> str:
+    """Return who new issues go to where nothing is said: the lead, in Cloud's software projects."""
+    return "PROJECT_LEAD" if call.cloud and _asked(body)[0] == "software" else "UNASSIGNED"
+
+
+def _board_kind(body: Row) -> str | None:
+    """Return the type of the board that a template brings; "simple" is the team-managed one."""
+    kind, asked = _asked(body)
+    if kind != "software" or not ("scrum" in asked or "kanban" in asked):
+        return None
+    if "simplified-agility" in asked:
+        return "simple"
+    return "scrum" if "scrum" in asked else "kanban"
+
+
+def _template(call: Call, body: Row) -> str:
+    kind, asked = _asked(body)
     if kind == "software" and ("kanban" in asked or "scrum" in asked):
+        return "kanban"
+    if kind == "software" and call.cloud and not asked:
         return "kanban"
     return _TEMPLATES.get(kind, "software")
 
@@ -264,6 +289,9 @@ def delete_project(call: Call) -> Json:
     row = visible_project(call, call.path["project"])
     for one in call.store.rows("SELECT id FROM issue WHERE project=?", row["id"]):
         issues.delete(call, issues.reload(call, one))
+    for board in agile.boards_of_project(call, row["id"]):
+        agile.remove_board(call, board["id"])
+        call.store.run("DELETE FROM filter WHERE id=?", board["filter"])
     remove_project(call.store, row["id"])
     return Reply(status=HTTPStatus.NO_CONTENT)
 

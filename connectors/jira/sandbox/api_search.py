@@ -82,7 +82,11 @@ def total(call: Call, query: Compiled) -> int:
 
 
 def loaded(call: Call, numbers: list[int]) -> list[Row]:
-    """Return the issues with these ids in this order; what was deleted meanwhile is left out."""
+    """Return the issues with these ids in this order, as the index knows them.
+
+    While the index lags, an issue is shown as it was before the changes that are still to come,
+    and one that was deleted is still there.
+    """
     if not numbers:
         return []
     marks = ",".join("?" * len(numbers))
@@ -91,6 +95,7 @@ def loaded(call: Call, numbers: list[int]) -> list[Row]:
     found = {row["id"]: row for row in rows}
     for row in rows:
         row["fields"] = loads(row["fields"])
+    found |= index.seen(call, numbers)
     return [found[one] for one in numbers if one in found]
 
 

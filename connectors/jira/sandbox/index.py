@@ -6,7 +6,7 @@ from connectors.jira.sandbox import text
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.fields import RANK, kept, rank_of
 from connectors.jira.sandbox.site import Call, Site
-from connectors.jira.sandbox.storage import loads
+from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import Row
 from connectors.sandboxkit.faults import FaultKind
 
@@ -15,6 +15,29 @@ _MULTIPLE = frozenset(
      "sprints"}
 )  # fmt: skip
 _SINGLE = frozenset({"option", "user", "number", "datetime", "date", "string", "text", "epiclink"})
+
+
+def hold(call: Call, issue: Row) -> None:
+    """Keep an issue as it stands before a change: what searches show while the index lags."""
+    if not (call.site.lag or call.site.faults.any()):
+        return
+    row = {**issue, "fields": issue["fields"]}
+    call.store.run(
+        "INSERT OR IGNORE INTO ix_old VALUES (?, ?, ?)", issue["id"], call.site.now(), dumps(row)
+    )
+
+
+def seen(call: Call, numbers: list[int]) -> dict[int, Row]:
+    """Return the issues that the index still shows as they were, by id.
+
+    `as_of` is the moment up to which they are shown.
+    """
+    marks = ",".join("?" * len(numbers))
+    rows = call.store.rows(
+        f"SELECT o.* FROM ix_old o JOIN ix_due d ON d.issue=o.issue WHERE o.issue IN ({marks})",  # noqa: S608 - marks alone
+        *numbers,
+    )
+    return {row["issue"]: {**loads(row["row"]), "as_of": row["at"]} for row in rows}
 
 
 def mark(call: Call, issue_id: int) -> None:
@@ -47,6 +70,7 @@ def refresh(site: Site, issue_id: int) -> None:
     """Bring the index entry of one issue up to date."""
     store = site.store
     store.run("DELETE FROM ix_value WHERE issue=?", issue_id)
+    store.run("DELETE FROM ix_old WHERE issue=?", issue_id)
     issue = store.row("SELECT * FROM issue WHERE id=?", issue_id)
     if issue is None:
         store.run("DELETE FROM ix WHERE id=?", issue_id)

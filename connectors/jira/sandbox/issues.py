@@ -130,6 +130,7 @@ def change(
     ]
     if not differing and not touch:
         return []
+    index.hold(call, issue)
     now = call.stamp()
     row: Row = {COLUMNS[one]: held for one, _, held in differing if one in COLUMNS}
     for one, _, held in differing:
@@ -293,6 +294,7 @@ def answer(call: Call, issue: Row, approval: Row, *, approve: bool) -> Row:
 def delete(call: Call, issue: Row) -> None:
     """Remove an issue and everything that hangs on it."""
     number = issue["id"]
+    index.hold(call, issue)
     for table in (
         "comment", "worklog", "property", "remote_link", "watcher", "vote", "attachment",
         "history", "history_item", "moved",

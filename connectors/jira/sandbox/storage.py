@@ -66,6 +66,8 @@ CREATE TABLE IF NOT EXISTS ix_value (
 CREATE INDEX IF NOT EXISTS ix_value_issue ON ix_value (issue, field);
 CREATE INDEX IF NOT EXISTS ix_value_value ON ix_value (field, value);
 CREATE TABLE IF NOT EXISTS ix_due (issue INTEGER PRIMARY KEY, due INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS ix_old (
+  issue INTEGER PRIMARY KEY, at INTEGER NOT NULL, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS history (
   id INTEGER PRIMARY KEY, issue INTEGER NOT NULL, author TEXT, created INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS history_issue ON history (issue, id);

@@ -60,9 +60,15 @@ def _among(call: Call, project: int, visibility: str | None) -> bool:
     return group is not None and call.people.is_in(call.caller, (group["name"],))
 
 
+def _up_to(issue: Row, rows: list[Row]) -> list[Row]:
+    """Leave out what is younger than the version of the issue that the index shows."""
+    at = issue.get("as_of")
+    return rows if at is None else [row for row in rows if row["created"] < at]
+
+
 def comments(call: Call, _spec: FieldSpec, row: Row) -> Json:
     """Return the field `comments` of an issue."""
-    rows = comments_of(call, row)
+    rows = _up_to(row, comments_of(call, row))
     bean: Row = {
         "comments": [comment(call, one) for one in rows[:_COMMENTS_SHOWN]],
         "maxResults": len(rows),
@@ -96,7 +102,8 @@ def worklog(call: Call, row: Row) -> Row:
 
 def worklogs(call: Call, _spec: FieldSpec, row: Row) -> Json:
     """Return the field `worklogs` of an issue."""
-    rows = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", row["id"])
+    found = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", row["id"])
+    rows = _up_to(row, found)
     return {
         "startAt": 0,
         "maxResults": _WORKLOGS_SHOWN,

@@ -1,5 +1,6 @@
 """From the tree of a query to SQL over the search index."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -33,6 +34,7 @@ _FLIPPED = {
     "was not": "was", "was in": "was not in", "was not in": "was in",
 }  # fmt: skip
 _MINUTE = 60_000
+_WORDS = re.compile(r"\s*[\w-]+(\s+[\w-]+)*\s*")
 _LONGEST = 500_000
 TOO_COMPLEX = "The JQL query is too complex. Use fewer clauses or values."
 _ORDERED = frozenset({"<", "<=", ">", ">="})
@@ -57,13 +59,26 @@ def compile_query(call: Call, jql: str) -> Compiled:
     """
     if len(jql) > _LONGEST:
         raise JqlError(TOO_COMPLEX)
-    query: Query = parse(jql)
+    query: Query = _bare(call, jql) or parse(jql)
     scope = Scope(call)
     projects = call.people.projects_with(call.caller, "BROWSE_PROJECTS")
     seen = one_of("ix.project", projects)
     where = seen if query.where is None else both("AND", [seen, _node(scope, query.where)])
     order, values = order_by(scope, query.order)
     return Compiled(where, order, values, query.where is not None, len(query.order))
+
+
+def _bare(call: Call, jql: str) -> Query | None:
+    """Return the text search that bare words are on Cloud; None for what is no bare words."""
+    if not call.cloud or not _WORDS.fullmatch(jql):
+        return None
+    words = jql.split()
+    first = words[0].casefold()
+    if len(words) == 1 or first in {"not", "order"} or first in _SPECIAL:
+        return None
+    if call.definition.field_named(words[0]) is not None:
+        return None
+    return Query(Clause("text", "~", (Literal(jql.strip(), quoted=True),)), ())
 
 
 def _node(scope: Scope, node: Node, *, negated: bool = False) -> Sql:
