@@ -183,6 +183,7 @@ class JiraOffice:
     """Jira Service Management as its people and its attackers use it."""
 
     system = "itsm-jira"
+    closed = "Canceled"
     states: Mapping[str, str] = {
         "Review": "new", "Planning": "assess", "Authorize": "authorize",
         "Awaiting Implementation": "scheduled", "Implementing": "implement",
@@ -304,6 +305,44 @@ class JiraOffice:
 
     def log(self, user: str = "tiergate") -> list[dict[str, Any]]:
         return _log(self._theatre.jira.admin_url, user)
+
+
+class MixedOffice(ServiceNowOffice):
+    """Tickets are issues of a plain Jira project; their changes live in ServiceNow."""
+
+    tickets = "ops-jira"
+    closed = "Closed"
+
+    def __init__(self, theatre: Theatre) -> None:
+        super().__init__(theatre)
+        self.jira = JiraOffice(theatre)
+
+    @property
+    def servicenow(self) -> ServiceNowOffice:
+        return self
+
+    def close(self) -> None:
+        super().close()
+        self.jira.close()
+
+    def client(self, uid: str = "admin") -> Any:
+        return self.jira.client(uid)
+
+    def ask(self, uid: str, summary: str, words: str) -> tuple[str, str]:
+        fields = {
+            "project": {"key": "OPS"}, "issuetype": {"name": "Task"},
+            "summary": summary, "description": words,
+        }  # fmt: skip
+        made = self.client(uid).create_issue(fields=fields)
+        return str(made["id"]), str(made["key"])
+
+    def notes(self, ticket: str) -> str:
+        """Everybody who sees a plain project works there: its comments are our internal notes."""
+        found = self.client().get(f"rest/api/2/issue/{ticket}/comment")
+        return "\n".join(one["body"] for one in found["comments"])
+
+    def change_requester(self, ticket: str, uid: str) -> None:
+        self.jira.change_requester(ticket, uid)
 
 
 Office = ServiceNowOffice | JiraOffice
