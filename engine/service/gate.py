@@ -158,7 +158,7 @@ def _await(
 ) -> Handling:
     change, own = change_of(handling), plan_of(handling)
     submission = Submission(
-        text=snapshot.text, submitted_at=snapshot.taken_at, version=snapshot.version
+        text=snapshot.text, submitted_at=_submitted_at(snapshot), version=snapshot.version
     )
     ids: list[JSON] = list(members)
     with services.store.begin() as work:
@@ -184,6 +184,21 @@ def _await(
             why=f"{change.number} waits for {own.authority}",
             submission=submission,
         )
+
+
+def _submitted_at(snapshot: ChangeSnapshot) -> datetime:
+    """Return when it was submitted: not before our own last write that the snapshot shows.
+
+    A server tells its clock in whole seconds and stamps its history finer, so that what we wrote
+    in the same second would look like an edit after the submission.
+    """
+    ours = snapshot.daemon.identity
+    written = [
+        edit.at
+        for edit in snapshot.history or ()
+        if edit.by is not None and edit.by.identity == ours
+    ]
+    return max((snapshot.taken_at, *written))
 
 
 def sync(services: Services, system: str) -> bool:
