@@ -1,4 +1,4 @@
-"""What an approved change waits for, and that it goes on by itself, over sockets on both vendors."""
+"""What an approved change waits for, and that it goes on by itself, on both vendors."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
