@@ -4,9 +4,11 @@ from connectors.jira.sandbox import beans
 from connectors.jira.sandbox.api_projects import full
 from connectors.jira.sandbox.site import CLOUD_ONLY, DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.wire import (
+    ApiError,
     Json,
     Row,
     as_int,
+    bad_request,
     forbidden,
     not_found,
     page_bean,
@@ -148,12 +150,16 @@ def screens(call: Call) -> Json:
     return _page(call, "/screens", found) if call.cloud else found
 
 
+def _missing(call: Call, text: str) -> ApiError:
+    return not_found(text) if call.cloud else bad_request(text)
+
+
 def _screen(call: Call) -> tuple[int, list[str]]:
     _admin(call)
     number = call.path["screen"]
     known = _screens(call)
     if not number.isdigit() or int(number) not in known:
-        raise not_found(f"The screen with id '{number}' does not exist.")
+        raise _missing(call, f"The screen with id '{number}' does not exist.")
     return int(number), known[int(number)][1]
 
 
@@ -169,7 +175,7 @@ def tab_fields(call: Call) -> Json:
     """Return the fields of a tab."""
     number, held = _screen(call)
     if call.path["tab"] != str(number):
-        raise not_found(f"The tab with id '{call.path['tab']}' does not exist.")
+        raise _missing(call, f"The tab with id '{call.path['tab']}' does not exist.")
     return [_field(call, one) for one in held]
 
 

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox import beans, issues, talk
+from connectors.jira.sandbox import issues, talk
 from connectors.jira.sandbox.site import DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.wire import Json, Reply, bad_request, forbidden, not_found, stamp
 
@@ -35,7 +35,7 @@ def pinned(call: Call) -> Json:
     return [
         {
             "comment": talk.comment(call, row),
-            "pinnedBy": beans.user_of(call, held[row["id"]]["account"]),
+            "pinnedBy": _name(call, held[row["id"]]["account"]),
             "pinnedDate": stamp(held[row["id"]]["pinned"], call.zone),
         }
         for row in sorted(
@@ -44,3 +44,8 @@ def pinned(call: Call) -> Json:
             reverse=True,
         )
     ]
+
+
+def _name(call: Call, account: str) -> str:
+    found = call.people.by_id(account)
+    return account if found is None else found.name
