@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from config.escaping import is_invisible
-from engine.cli.audit_sections import Section, sections
+from engine.cli.audit_sections import Lines, Section, moment, sections, summary
 
 _KEEPS = frozenset("\n\t")
 
@@ -25,6 +25,7 @@ class Row:
     number: int
     at: str
     event: str
+    step: str
     actor: str
     content: str
     hash: str
@@ -39,6 +40,7 @@ class Page:
     chain: str
     exported_at: str
     misfit: str
+    summary: Lines
     sections: Sequence[Section]
     rows: Sequence[Row]
     seals: Sequence[tuple[str, str]]
@@ -71,8 +73,9 @@ def audit_page(document: Mapping[str, Any], *, misfit: str) -> str:
     page = Page(
         key=ticket["ref"]["key"] if ticket else document["chain"],
         chain=document["chain"],
-        exported_at=document["exported_at"],
+        exported_at=moment(document["exported_at"]),
         misfit=misfit,
+        summary=summary(document),
         sections=sections(document),
         rows=[_row(row) for row in document["rows"]],
         seals=_seals(document),
@@ -80,23 +83,32 @@ def audit_page(document: Mapping[str, Any], *, misfit: str) -> str:
     return _ENVIRONMENT.get_template("audit.html.j2").render(page=page)
 
 
+_IN_STEP = frozenset({"private", "handling", "from", "to"})
+
+
 def _row(row: Mapping[str, Any]) -> Row:
-    body = {name: value for name, value in row["body"].items() if name != "private"}
-    content = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True)
+    body = {name: value for name, value in row["body"].items() if name not in _IN_STEP}
+    lines = [f"{name}: {_told(value)}" for name, value in sorted(body.items())]
     beside = row["private"]
     if isinstance(beside, Mapping):
-        content += "".join(f"\n{name}: {held['text']}" for name, held in beside.items())
-    else:
-        content += f"\npersonal texts: {beside}"
+        lines = [f"{name}: {held['text']}" for name, held in beside.items()] + lines
+    elif beside:
+        lines = [f"personal texts: {beside}", *lines]
+    before, after = row["body"].get("from", ""), row["body"].get("to", "")
     return Row(
         number=row["number"],
-        at=row["at"],
+        at=moment(row["at"]),
         event=row["event"],
+        step=f"{before} → {after}" if before and before != after else after,
         actor=row["actor"],
-        content=content,
+        content="\n".join(lines),
         hash=row["hash"],
         previous=row["previous"],
     )
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _seals(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -114,7 +126,7 @@ def _seals(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _seal(seal: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        str(seal["at"]),
+        moment(seal["at"]),
         f"binds row {head['number']}: {head['hash']}",
         f"among {seal['size']} head(s) under the root {seal['root']}",
         f"seal: {seal['hash']}",

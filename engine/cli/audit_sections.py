@@ -7,11 +7,16 @@ records beside it, for which the export's own signature stands.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.domain.plan import Plan
 from engine.store import codec
 from engine.store.tickets import ERASED
+
+WHOLE_PLAN = "Whole plan"
+SEEN = "On the change: "
+"""What begins the name of a text that approvers read."""
 
 Document = Mapping[str, Any]
 Lines = Sequence[tuple[str, str]]
@@ -19,10 +24,11 @@ Lines = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One table of names and texts."""
+    """One table of names and texts; `folded` holds long ones that are opened one by one."""
 
     title: str
     lines: Lines
+    folded: Lines = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +57,14 @@ def sections(document: Document) -> tuple[Section, ...]:
         for title, tell, nothing in per_handling
     ]
     feedback = [
-        Block(title=f"{row['at']} by {row['actor']}", lines=_lines(row["body"]))
+        Block(title=f"{moment(row['at'])} by {row['actor']}", lines=_lines(row["body"]))
         for row in _rows(document, "feedback")
     ]
     found.append(Section(title="Feedback", blocks=feedback, nothing="Nobody gave feedback so far."))
     erased = [
-        Block(title=row["at"], lines=[("Erased by", row["actor"]), ("Why", _text(row, "why"))])
+        Block(
+            title=moment(row["at"]), lines=[("Erased by", row["actor"]), ("Why", _text(row, "why"))]
+        )
         for row in _rows(document, ERASED)
     ]
     if erased:
@@ -68,10 +76,61 @@ def _blocks(document: Document, tell: Callable[[Document, Document], Lines]) -> 
     handlings = document["handlings"]
     told = [(one, tell(document, one)) for one in handlings]
     return [
-        Block(title=f"Attempt {one['attempt']}" if len(handlings) > 1 else "", lines=lines)
+        Block(
+            title=f"Attempt {one['attempt']}" if len(handlings) > 1 else "",
+            lines=[line for line in lines if not _is_long(line[0])],
+            folded=[line for line in lines if _is_long(line[0])],
+        )
         for one, lines in told
         if lines
     ]
+
+
+def _is_long(name: str) -> bool:
+    return name == WHOLE_PLAN or name.startswith(SEEN)
+
+
+def summary(document: Document) -> Lines:
+    """Return the story in a few lines: who asked, what ran, who approved, how it ended."""
+    found = list[tuple[str, str]]()
+    ticket = document["ticket"]
+    if ticket:
+        is_erased = ticket["short_description"] == ERASED
+        who = _account(ticket["requester"], is_erased=is_erased)
+        words = ticket["short_description"]
+        found.append(("Asked", f"{moment(ticket['created_at'])} by {who}: {words}"))
+    for handling in document["handlings"][-1:]:
+        found += _summed_up(document, handling)
+    return found
+
+
+def _summed_up(document: Document, handling: Document) -> Lines:
+    found = list[tuple[str, str]]()
+    decided = _step(document, handling, "decided")
+    if decided is not None:
+        body = decided["body"]
+        reasons = "; ".join(one["because"] for one in body.get("reasons") or ())
+        found.append(
+            ("Decided", f"{body.get('action') or 'no action'}, tier {body.get('tier')}: {reasons}")
+        )
+    if handling["plan"] is not None:
+        bound = handling["plan"]["bound"]
+        targets = ", ".join(one["name"] for one in bound["targets"].values())
+        touched = f"{bound['subject']['name']}{f' → {targets}' if targets else ''}"
+        found.append(("Plan", f"{bound['action']} for {touched} at {bound['system']}"))
+    approved = _step(document, handling, "approved")
+    if approved is not None:
+        change = handling["change"]
+        number = f" on {change['number']}" if change else ""
+        found.append(("Approved", f"{moment(approved['at'])} {_why(approved)}{number}"))
+    for one in _of(document, handling):
+        fired = one["evidence"].get("_firing_at")
+        state = "verified at the target" if one["verified"] else one["phase"]
+        when = moment(fired) if fired else "never fired" if one["evidence"] else ERASED
+        found.append((f"Effect ({one['kind']})", f"{when}, {state}"))
+    ended = _result(document, handling)
+    found += [("Result", "; ".join(text for _, text in ended))] if ended else []
+    return found
 
 
 def _signal(document: Document) -> list[Block]:
@@ -82,7 +141,7 @@ def _signal(document: Document) -> list[Block]:
     lines = [
         ("Ticket", f"{ticket['ref']['key']} ({ticket['ref']['system']}, {ticket['ref']['kind']})"),
         ("Record id", ticket["ref"]["id"]),
-        ("Created", ticket["created_at"]),
+        ("Created", moment(ticket["created_at"])),
         ("Requested by", _account(ticket["requester"], is_erased=is_erased)),
         ("Entered by", _account(ticket["creator"], is_erased=is_erased)),
         ("Channel", ticket["channel"]),
@@ -102,7 +161,7 @@ def _classification(document: Document, handling: Document) -> Lines:
     else:
         words = " / ".join(found["evidence"]) or "none"
     lines = [
-        ("When", row["at"]),
+        ("When", moment(row["at"])),
         ("Understood as", _text(row, "intent") or f"nothing (best: {body.get('candidate')})"),
         ("Confidence", str(body.get("confidence", ""))),
         ("From the words", words),
@@ -120,7 +179,7 @@ def _decision(document: Document, handling: Document) -> Lines:
     body = row["body"]
     reasons = body.get("reasons") or ()
     return [
-        ("When", row["at"]),
+        ("When", moment(row["at"])),
         ("Action", str(body.get("action", ""))),
         ("Tier", str(body.get("tier", ""))),
         ("Gate", str(body.get("gate", ""))),
@@ -141,7 +200,7 @@ def _plan(document: Document, handling: Document) -> Lines:
     ] or _ready(document, handling)
     if not pinned:
         return []
-    lines = [(f"Drafted {at}", digest) for at, digest in pinned]
+    lines = [(f"Drafted {moment(at)}", digest) for at, digest in pinned]
     if handling["plan"] is None:
         return [*lines, ("Content", ERASED if _is_erased(handling) else "none")]
     plan = codec.loads(Plan, json.dumps(handling["plan"]))
@@ -157,7 +216,19 @@ def _plan(document: Document, handling: Document) -> Lines:
             for name, target in plan.bound.targets.items()
         ),
         ("Asked for by", f"{plan.requester_name} ({plan.requester_key})"),
-        ("Whole plan", content),
+        (WHOLE_PLAN, content),
+        *((f"{SEEN}{name}", text) for name, text in _seen_by_approvers(handling)),
+    ]
+
+
+def _seen_by_approvers(handling: Document) -> Lines:
+    """Return the change's texts as they were read back when it was submitted."""
+    submission = handling["submission"] or {}
+    text = submission.get("text") or handling["text"] or {}
+    return [
+        (name.replace("_", " "), value)
+        for name, value in text.items()
+        if isinstance(value, str) and value
     ]
 
 
@@ -177,12 +248,14 @@ def _approval(document: Document, handling: Document) -> Lines:
         if body.get("handling") != handling["id"]:
             continue
         if row["event"] == "submitted":
-            members = ", ".join(str(one) for one in body.get("members") or ())
-            asked = f"{body['authority']} (group {body['group']})\nmembers then: {members}"
-            lines.append((f"Submitted {row['at']}", f"{asked}\nplan: {body['plan_digest']}"))
+            members = "\n".join(f"  {one}" for one in body.get("members") or ())
+            asked = f"{body['authority']} (group {body['group']})\nmembers then:\n{members}"
+            lines.append(
+                (f"Submitted {moment(row['at'])}", f"{asked}\nplan: {body['plan_digest']}")
+            )
         elif body.get("to") == "approved":
-            lines.append((f"Approved {row['at']}", _why(row)))
-            lines += [("Approver", _approver(one)) for one in body.get("approvers") or ()]
+            lines.append((f"Approved {moment(row['at'])}", _why(row)))
+            lines += [("Approver's account", _approver(one)) for one in body.get("approvers") or ()]
             lines.append(("Approved plan", _text(row, "plan_digest")))
     used = [one for one in document["consumptions"] if one["effect"] in _keys(document, handling)]
     lines += [
@@ -197,7 +270,7 @@ def _approval(document: Document, handling: Document) -> Lines:
 def _approver(one: Document) -> str:
     text = f"{one['system']}:{one['id']}"
     if one.get("decided_at"):
-        text += f" at {one['decided_at']}"
+        text += f" at {moment(one['decided_at'])}"
     if one.get("set_by") and one["set_by"] != one["id"]:
         text += f", entered by {one['set_by']}"
     return text
@@ -208,11 +281,11 @@ def _effects(document: Document, handling: Document) -> Lines:
     for one in _of(document, handling):
         fired = one["evidence"].get("_firing_at")
         is_blank = _is_erased(handling) and not one["evidence"]
-        when = ERASED if is_blank else fired or "never: nothing was called"
+        when = ERASED if is_blank else moment(fired or "never: nothing was called")
         lines += [
             ("Effect", f"{one['kind']} of {one['action']}: {one['phase']}"),
             ("Key", one["key"]),
-            ("Intent stored", one["started_at"]),
+            ("Intent stored", moment(one["started_at"])),
             ("Fired", when),
             ("Before", ERASED if is_blank else _listed(one["baseline"])),
         ]
@@ -227,12 +300,12 @@ def _verification(document: Document, handling: Document) -> Lines:
         lines += [
             ("Effect", f"{one['kind']} of {one['action']}"),
             ("Verified at the target", "yes" if one["verified"] else "no"),
-            ("Finished", one["finished_at"] or "not finished"),
+            ("Finished", moment(one["finished_at"] or "not finished")),
             ("Seen", ERASED if is_blank else _listed(seen)),
         ]
     for row in document["rows"]:
         if row["body"].get("handling") == handling["id"] and "verified" in row["body"]:
-            lines.append((f"Row {row['number']}", f"{_why(row)} ({row['at']})"))
+            lines.append((f"Row {row['number']}", f"{_why(row)} ({moment(row['at'])})"))
     return lines
 
 
@@ -242,7 +315,7 @@ def _result(document: Document, handling: Document) -> Lines:
     if last is None:
         return []
     return [
-        ("Stands at", f"{last['body']['to']} since {last['at']}"),
+        ("Stands at", f"{last['body']['to']} since {moment(last['at'])}"),
         ("Because", _why(last)),
     ]
 
@@ -288,6 +361,15 @@ def _why(row: Document) -> str:
     if isinstance(beside, Mapping) and "why" in beside:
         return str(beside["why"]["text"])
     return _text(row, "why") or (ERASED if beside == ERASED else "")
+
+
+def moment(text: object) -> str:
+    """Return an instant of an export as people read it; what is none stays as it is."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text)
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M:%S.%f}"[:-3] + " UTC" if at.tzinfo else str(text)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

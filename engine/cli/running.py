@@ -1,13 +1,15 @@
 """`tiergate run` and `check`: the daemon, and whether it may."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import structlog
 import typer
 
+from config.installation import RuntimeKind
 from engine.bootstrap import Daemon, open_daemon
 from engine.cli.console import (
     ConfigOption,
@@ -21,12 +23,13 @@ from engine.cli.console import (
 )
 from engine.cli.story import Story
 from engine.domain.handling import Handling
-from engine.errors import ConfigurationError
+from engine.errors import ConfigurationError, TiergateError
 from engine.ports.findings import Severity
 from engine.runtime.embedded import EmbeddedRuntime
 from engine.runtime.logs import configure_logs
 from engine.runtime.signals import on_end
 from engine.runtime.work import DaemonWork
+from engine.service.world import Services
 from engine.store.lock import DirectoryLock
 
 _log = structlog.stdlib.get_logger("tiergate.run")
@@ -58,6 +61,7 @@ def run(
         open_daemon(config_path(config), waker=wake) as daemon,
         DirectoryLock(daemon.opened.installation.data),
     ):
+        _refuse_cluster(daemon)
         _refuse_unsafe(daemon)
         teller = _teller(daemon, has_colour=colour) if story else _silent
         work = DaemonWork(
@@ -89,7 +93,34 @@ def _teller(daemon: Daemon, *, has_colour: bool) -> Callable[[Handling, Handling
         daemon.opened.clock,
         has_colour=has_colour,
         page=lambda system: f"{daemon.url_of(system)}/approvals",
+        approvers=partial(_approvers, daemon.services),
     ).step
+
+
+def _approvers(services: Services, handling: Handling) -> Sequence[str]:
+    """Return the names of who may approve, as far as they can be read; the story is no gate."""
+    if handling.change is None or handling.plan is None:
+        return ()
+    control = services.change_control(handling.change.system)
+    try:
+        members = control.members(handling.plan.authority_group)
+    except TiergateError:
+        return ()
+    return sorted(member.account.name for member in members or ())
+
+
+def _refuse_cluster(daemon: Daemon) -> None:
+    """Refuse to run as something else than the file says.
+
+    Raises:
+        ConfigurationError: It asks for several machines, which this version does not drive.
+    """
+    installation = daemon.opened.installation
+    if installation.runtime is not RuntimeKind.EMBEDDED:
+        raise ConfigurationError(
+            "this version runs on one machine (expected embedded)",
+            place=installation.document.place(("runtime",)),
+        )
 
 
 def _refuse_unsafe(daemon: Daemon) -> None:

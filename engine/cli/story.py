@@ -1,7 +1,7 @@
 """The story of the daemon as it happens: a line a step, with the ticket's key."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from engine.cli.console import shown
@@ -22,17 +22,27 @@ _COLOURS: dict[str, str] = {
 }
 
 
+_MOST_NAMES = 4
+
+
 class Story:
     """Prints what each step means to a person who watches."""
 
     def __init__(
-        self, store: SQLStore, clock: Clock, *, has_colour: bool, page: Callable[[str], str]
+        self,
+        store: SQLStore,
+        clock: Clock,
+        *,
+        has_colour: bool,
+        page: Callable[[str], str],
+        approvers: Callable[[Handling], Sequence[str]],
     ) -> None:
-        """Take where tickets are read, and how an approval page of a change system is named."""
+        """Take where tickets are read, an approval page's address, and whom a change waits for."""
         self._store = store
         self._clock = clock
         self._has_colour = has_colour
         self._page = page
+        self._approvers = approvers
 
     def step(self, before: Handling, after: Handling) -> None:
         """Tell one step."""
@@ -58,7 +68,7 @@ class Story:
             Stage.OPENED: ("gate", lambda: f"{number} opened"),
             Stage.AWAITING: (
                 "waits",
-                lambda: f"{self._why(after, Stage.AWAITING)}    approve: {page}",
+                lambda: f"{self._awaited(after)}    approve: {page}",
             ),
             Stage.APPROVED: ("approved", lambda: f"{number} {self._why(after, Stage.APPROVED)}"),
             Stage.IMPLEMENTING: (
@@ -84,20 +94,41 @@ class Story:
         who = ticket.requester.name if ticket.requester else "nobody"
         return f'"{ticket.short_description[:60]}"  {who}'
 
+    def _awaited(self, handling: Handling) -> str:
+        """Return who may say yes, by name where that can be read; there may be many of them."""
+        names = self._approvers(handling)
+        if not names:
+            return self._why(handling, Stage.AWAITING)
+        number = handling.change.number if handling.change else "the desk"
+        if len(names) > _MOST_NAMES:
+            return f"{number} waits for one of {len(names)}, {names[0]} among them"
+        return f"{number} waits for {' or '.join(names)}"
+
     def _done(self, handling: Handling) -> str:
-        approved = self._why(handling, Stage.APPROVED)
-        parts = [part for part in (approved, handling.reason) if part]
-        return f"{', '.join(parts)}    {self._seconds(handling)}"
+        found = self._step(handling, Stage.APPROVED)
+        if found is None:
+            return f"{handling.reason}    {self._seconds(handling)}"
+        approved, at = found
+        spent = (handling.updated_at - at).total_seconds()
+        number = f", {handling.change.number} closed" if handling.change else ""
+        said = f"{approved} {at.astimezone():%H:%M:%S}, {handling.reason}{number}"
+        return f"{said}    {spent:.1f} s after approval"
 
     def _why(self, handling: Handling, stage: Stage) -> str:
         """Return why this handling came to a stage: who is waited for, who said yes."""
+        found = self._step(handling, stage)
+        return found[0] if found else ""
+
+    def _step(self, handling: Handling, stage: Stage) -> tuple[str, datetime] | None:
+        """Return why and when this handling came to a stage last; None where it never did."""
         chain = f"{handling.ticket.system}:{handling.ticket.id}"
         with self._store.read() as unit:
             rows, beside = unit.audit(chain), unit.private(chain)
         for row in reversed(rows):
             if row.body.get("handling") == handling.id and row.body.get("to") == str(stage):
-                return str(beside.get(row.number, {}).get("why") or row.body.get("why", ""))
-        return ""
+                why = beside.get(row.number, {}).get("why") or row.body.get("why", "")
+                return str(why), row.at
+        return None
 
     @staticmethod
     def _understood(handling: Handling) -> str:

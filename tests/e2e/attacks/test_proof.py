@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import requests
@@ -216,3 +217,112 @@ def steal(proof: Proof) -> tuple[str, str]:
             answer = thief.request(method, url, json=body, timeout=10)
             assert answer.ok, answer.text
     return number, key
+
+
+def words_of(proof: Proof) -> dict[str, str]:
+    """Everything in which a person shows: of who asked, whom it is about, and who approved."""
+    asker = proof.play.asker
+    first, _, last = asker.partition(".")
+    return {
+        "uid": asker,
+        "full name": f"{first.title()} {last.title()}",
+        "mail address": f"{asker}@example.com",
+        "subject line": proof.play.words[0],
+        "text": proof.play.words[1],
+        "part of the text": proof.play.words[1][10:40],
+        "approver": "Howard Johnson",
+        "approver's uid": "howard.johnson",
+    }
+
+
+def held_in(folder: Path, words: dict[str, str]) -> set[str]:
+    """Which of these stand anywhere in the files of a database, free pages and logs included."""
+    files = [path for path in folder.rglob("*") if path.is_file() and "tiergate.db" in path.name]
+    assert files
+    found = set[str]()
+    for path in files:
+        content = path.read_bytes().lower()
+        for name, word in words.items():
+            escaped = json.dumps(word)[1:-1]
+            spelt = {word, escaped, word.replace("@", "\\u0040")}
+            if any(one.lower().encode() in content for one in spelt):
+                found.add(name)
+    return found
+
+
+def test_an_erased_person_stands_nowhere_in_the_database_and_every_chain_still_fits(
+    proof: Proof,
+) -> None:
+    words = words_of(proof)
+    ref = proof.play.ref()
+    with proof.copied("erased") as (config, database):
+        before = held_in(database.parent, words)
+        assert {"full name", "subject line", "text", "approver"} <= before, before
+        with closing(sqlite3.connect(database)) as opened:
+            (key,) = opened.execute(
+                "SELECT json_extract(document, '$.requester.key') FROM handling"
+                " WHERE ticket_id = ?",
+                (ref.id,),
+            ).fetchone()
+        done = proof.run("audit", "erase", "--person", key, "--why", "request 7", config=config)
+        assert done.exit_code == 0, done.output
+        assert held_in(database.parent, words) == set()
+        checked = proof.run(
+            "audit", "verify", "--heads", str(heads_file(proof)), "--native", config=config
+        )
+        assert checked.exit_code == 0, checked.output
+        export = config.parent / "export.json"
+        proof.run("audit", "export", "--ticket", ref.key, "--to", str(export), config=config)
+        text = export.read_text("utf-8")
+        assert [name for name, word in words.items() if word.lower() in text.lower()] == []
+        document = json.loads(text)
+        assert document["rows"][-1]["event"] == "erased"
+        assert {row["private"] for row in document["rows"] if "private" in row["body"]} == {
+            "erased"
+        }
+        offline = proof.run("audit", "verify", "--file", str(export), config=config.parent / "no")
+        assert offline.exit_code == 0, offline.output
+
+
+def test_what_was_erased_does_not_come_back_with_the_next_poll_of_the_closed_ticket(
+    proof: Proof,
+) -> None:
+    ref, words = proof.play.ref(), words_of(proof)
+    with proof.copied("polled") as (config, database):
+        done = proof.run("audit", "erase", "--ticket", ref.key, "--why", "request 8", config=config)
+        assert done.exit_code == 0, done.output
+        again = Company(proof.play.theatre, proof.play.company.system, config=config)
+        again.open()
+        try:
+            again.round()
+            proof.play.pass_time(minutes=2)
+            again.round()
+        finally:
+            again.close()
+        left = held_in(database.parent, {"text": words["text"], "subject": words["subject line"]})
+        assert left == set()
+
+
+def test_the_retention_time_erases_what_ended_long_ago_and_nothing_younger(proof: Proof) -> None:
+    ref, words = proof.play.ref(), words_of(proof)
+    with proof.copied("kept") as (config, database):
+        edit_yaml(config, lambda document: document["audit"].update(keep="30d"))
+        again = Company(proof.play.theatre, proof.play.company.system, config=config)
+        again.open()
+        try:
+            daemon = again.daemon
+            assert daemon is not None
+            daemon.keep_house()
+            assert "text" in held_in(database.parent, words), "it ended today"
+            with mock.patch.object(
+                proof.play.theatre.clock, "offset",
+                proof.play.theatre.clock.offset + timedelta(days=31),
+            ):  # fmt: skip
+                daemon.keep_house()
+            assert daemon.opened.store.verify() is None
+            with daemon.opened.store.read() as unit:
+                rows = unit.audit(f"{ref.system}:{ref.id}")
+        finally:
+            again.close()
+        assert (rows[-1].event, rows[-1].body["why"]) == ("erased", "the retention time is over")
+        assert held_in(database.parent, words) == set()

@@ -1,6 +1,7 @@
 from html.parser import HTMLParser
 
 from engine.cli.audit_page import audit_page
+from engine.cli.audit_sections import moment
 from tests.unit.cli.chains import HOSTILE, Chains
 
 ORDER = (
@@ -69,11 +70,15 @@ def test_the_page_names_approver_time_plan_effect_and_proof(kept: Chains) -> Non
     cells = Reader(audit_page(document, misfit="")).cells
     approved = next(row for row in document["rows"] if row["body"].get("to") == "approved")
     approver = approved["body"]["approvers"][0]
-    assert cells["Approver"] == f"desk:own1 at {approver['decided_at']}"
+    at = moment(approver["decided_at"])
+    assert at.endswith(" UTC")
+    assert cells["Approver's account"] == f"desk:own1 at {at}"
+    assert cells["Approved"].endswith(" UTC approved by Olga Owner on CHG0000001")
+    assert "verified at the target" in cells["Effect (implement)"]
     assert cells["Approved plan"] == approved["body"]["plan_digest"]
     assert cells["Content has this digest"] == "yes"
     assert cells["Key"].startswith(document["effects"][0]["key"])
-    assert cells["Fired"] == document["effects"][0]["evidence"]["_firing_at"]
+    assert cells["Fired"] == moment(document["effects"][0]["evidence"]["_firing_at"])
     assert cells["Verified at the target"] == "yes"
     assert cells["Stands at"].startswith("fulfilled since ")
     assert document["rows"][-1]["hash"] in cells["Seal 1"]
@@ -126,7 +131,7 @@ def test_erased_texts_are_called_erased(kept: Chains) -> None:
     for name in ("Description", "Requested by", "Content", "Fired", "Seen"):
         assert cells[name] == "erased", name
     assert cells["Erased by"] == "officer"
-    assert cells["Approver"].startswith("desk:own1 at ")
+    assert cells["Approver's account"].startswith("desk:own1 at ")
 
 
 def test_a_plan_that_is_not_the_approved_one_is_pointed_out(kept: Chains) -> None:
