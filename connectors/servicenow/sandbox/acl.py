@@ -29,7 +29,9 @@ _STAFF = frozenset({
     "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
 })  # fmt: skip
 # The vendor answers 403 for these to an account without admin, not an empty list.
-FORBIDDEN = frozenset({"sys_db_object", "sys_plugins", "sys_audit_delete"})
+FORBIDDEN = frozenset({
+    "sys_db_object", "sys_plugins", "sys_audit_delete", "metric_definition",
+})  # fmt: skip
 _HISTORY = frozenset({"sys_audit", "sys_history_set", "sys_history_line"})
 _READ_ROLES: Mapping[str, tuple[str, ...]] = {
     "incident": ("itil", "sn_incident_read"),

@@ -14,7 +14,6 @@ _NAMED_ONLY = {
     "alm_hardware": "Hardware",
     "bsm_chart": "BSM Map",
     "cmdb": "Base Configuration Item",
-    "metric_definition": "Metric Definition",
 }
 _LOG_LINES = 700
 
@@ -25,6 +24,7 @@ def add_platform_rows(instance: Instance) -> None:
     for name, rows in (
         ("sys_db_object", _tables(instance)),
         ("sys_dictionary", _columns(instance)),
+        ("sys_number", _numbers(instance)),
         ("sys_choice", _choices(instance)),
         ("syslog", _log()),
     ):
@@ -54,6 +54,17 @@ def _tables(instance: Instance) -> Generator[Row]:
         }
     for name, label in _NAMED_ONLY.items():
         yield {"sys_id": stable_id("sys_db_object", name), "name": name, "label": label}
+
+
+def _numbers(instance: Instance) -> Generator[Row]:
+    """Which prefix means which table: clients find the table of a number here."""
+    for table in instance.schema.tables.values():
+        if table.prefix:
+            yield {
+                "sys_id": stable_id("sys_number", table.name),
+                "category": table.name,
+                "prefix": table.prefix,
+            }
 
 
 def _columns(instance: Instance) -> Generator[Row]:

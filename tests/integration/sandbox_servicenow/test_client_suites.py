@@ -9,6 +9,7 @@ import requests
 from tests.integration.sandbox_servicenow.conftest import Api
 
 CMDB = "/api/now/cmdb/instance"
+INCIDENT = "/api/now/table/incident"
 
 
 def test_a_virtual_machine_has_its_cloud_columns_and_is_seen_through_its_parent(
@@ -151,3 +152,38 @@ def test_every_wrong_token_request_is_the_same_401(admin: Api, form: dict[str, s
     answer = requests.post(f"{admin.url}/oauth_token.do", data={**good, **form}, timeout=20)
     assert answer.status_code == 401
     assert answer.json() == {"error": "server_error", "error_description": "access_denied"}
+
+
+def test_the_table_of_a_number_is_found_by_its_prefix(daemon: Api, admin: Api) -> None:
+    (one,) = admin.records("sys_number", "prefix=CHG")
+    assert one["category"] == "change_request"
+    daemon.get("/api/now/table/metric_definition", 403)
+    assert admin.records("metric_definition") == []
+
+
+def test_links_to_other_pages_carry_offset_and_limit_last(daemon: Api) -> None:
+    answer = daemon.get(
+        "/api/now/table/incident",
+        sysparm_query="active=true",
+        sysparm_limit="2",
+        sysparm_offset="2",
+    )
+    first, *_, last = answer.headers["Link"].split(",<")
+    assert first.endswith(
+        'sysparm_query=active%3Dtrue&sysparm_offset=0&sysparm_limit=2>;rel="first"'
+    )
+    assert last.endswith('rel="last"')
+
+
+def test_fields_named_as_encrypted_are_display_values(agent: Api) -> None:
+    """An account without a zone of its own is in the zone of the instance."""
+    body = {
+        "short_description": "s", "type": "Emergency", "encrypted_fields": "type,start_date",
+        "start_date": "2027-02-03 01:00:00",
+    }  # fmt: skip
+    made = agent.post("/api/sn_chg_rest/change", body, 200)["result"]
+    assert made["__meta"] == {"ignoredFields": []}
+    assert made["type"]["value"] == "emergency"
+    assert made["start_date"]["value"] == "2027-02-03 09:00:00"
+    plain = agent.post("/api/sn_chg_rest/change", {"start_date": "2027-02-03 01:00:00"}, 200)
+    assert plain["result"]["start_date"]["value"] == "2027-02-03 01:00:00"

@@ -118,10 +118,16 @@ class ChangeApi:
         return json_reply({"result": self._parts.typed(call, "change_request", row)})
 
     def values(self, call: Call) -> dict[str, str]:
-        """Return fields from URL and body; the body wins."""
+        """Return fields from URL and body; the body wins.
+
+        The fields that `encrypted_fields` names are display values, as its documentation has it.
+        """
         given = {name: value for name, value in call.parameters if not name.startswith("sysparm_")}
-        body = object_body(call)
-        return given | {name: text_of(value) for name, value in body.items()}
+        given |= {name: text_of(value) for name, value in object_body(call).items()}
+        named = given.pop("encrypted_fields", "").split(",")
+        shown = {name: value for name, value in given.items() if name in named}
+        table = self._records.table("change_request")
+        return given | self._records.coerced(table, shown, call.actor)[0]
 
     def _create(self, call: Call, found: Mapping[str, str]) -> Reply:
         values = self.values(call)

@@ -310,6 +310,6 @@ def _links(call: Call, limit: int, offset: int, total: int) -> str:
     offsets.append(("last", last))
     links: list[str] = []
     for relation, start in offsets:
-        query = "&".join([*kept, f"sysparm_limit={limit}", f"sysparm_offset={start}"])
+        query = "&".join([*kept, f"sysparm_offset={start}", f"sysparm_limit={limit}"])
         links.append(f'<{call.base}{quote(call.path)}?{query}>;rel="{relation}"')
     return ",".join(links)
