@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from connectors.jira.client import JiraClient
 from connectors.jira.records import Records
+from connectors.jira.settings import Approvers, JiraDeskWay
 from connectors.jira.site import FieldUnknownError, Site
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import listing, mapping, text_of
+from engine.domain.desk import DeskChannel
 from engine.domain.refs import Account
 from engine.errors import (
     AuthenticationError,
@@ -59,15 +61,22 @@ def is_down(findings: list[Finding]) -> bool:
 
 
 def check_desk(
-    client: JiraClient, site: Site, records: Records, queries: Mapping[str, str], clock: Clock
+    client: JiraClient,
+    site: Site,
+    records: Records,
+    queries: Mapping[str, str],
+    clock: Clock,
+    *,
+    way: JiraDeskWay,
 ) -> tuple[Finding, ...]:
-    """Return every finding of the ticket desk."""
+    """Return every finding of the ticket desk; `way` is how agents answer at the desk gate."""
     found = list(reach(client, clock))
     if is_down(found):
         return tuple(found)
     site.forget()
     found.extend(_mightiness(client, client.me()))
     found.extend(_fields(client, records))
+    found.extend(_desk_gate(client, site, way))
     for name, jql in queries.items():
         found.extend(_source(client, records, name, jql))
     return tuple(found)
@@ -107,6 +116,32 @@ def _fields(client: JiraClient, records: Records) -> Iterator[Finding]:
     except FieldUnknownError as error:
         remedy = "name the field by its id (customfield_…) in the system's `fields`"
         yield finding(client, Severity.FAULT, "field_unknown", str(error), remedy)
+
+
+def _desk_gate(client: JiraClient, site: Site, way: JiraDeskWay) -> Iterator[Finding]:
+    """Yield what of the desk's configured way the site does not have: the gate would stay shut."""
+    names = [way.field] if way.field else []
+    if way.by is DeskChannel.APPROVAL and way.approvers is Approvers.AUTHORITY:
+        names.append(way.approver_groups_field)
+    for name in names:
+        try:
+            site.field(name)
+        except FieldUnknownError as error:
+            remedy = "name the field by its id (customfield_…) in the system's `desk`"
+            yield finding(client, Severity.FAULT, "desk_field_unknown", str(error), remedy)
+    wanted = [way.status] if way.by is DeskChannel.APPROVAL else []
+    if way.by is DeskChannel.STATE:
+        wanted += [value for value in way.values().values() if value]
+    if not wanted:
+        return
+    statuses = [mapping(one, "status") for one in listing(client.get("status"), "status")]
+    known = {text_of(one.get("id")) for one in statuses}
+    known |= {text_of(one.get("name")).casefold() for one in statuses}
+    for name in wanted:
+        if name not in known and name.casefold() not in known:
+            seen = f"desk: no status of the site is called {name!r}"
+            remedy = "correct the status in the system's `desk`"
+            yield finding(client, Severity.FAULT, "desk_status_unknown", seen, remedy)
 
 
 def _source(client: JiraClient, records: Records, name: str, jql: str) -> Iterator[Finding]:

@@ -280,7 +280,14 @@ class JiraTicketDesk:
     def check(self) -> tuple[Finding, ...]:
         """Return every finding about reachability, rights, clock and maps."""
         queries = {name: _filter(source) for name, source in self._sources.items()}
-        return check_desk(self._client, self._site, self._records, queries, self._clock)
+        return check_desk(
+            self._client,
+            self._site,
+            self._records,
+            queries,
+            self._clock,
+            way=self._settings.desk,
+        )
 
     def _source(self, name: str) -> TicketSource:
         if name not in self._sources:

@@ -28,7 +28,9 @@ _MIGHTY = frozenset({"admin", "security_admin", "maint"})
 _APPROVING = frozenset({"approver_user", "approval_admin", "approver_admin"})
 _WRITING: Mapping[str, frozenset[str]] = {
     "incident": frozenset({"itil", "sn_incident_write"}),
+    "incident_task": frozenset({"itil", "sn_incident_write"}),
     "sc_req_item": frozenset({"itil"}),
+    "sc_task": frozenset({"itil"}),
     "change_request": frozenset({"itil", "sn_change_write"}),
 }
 
@@ -198,13 +200,16 @@ class DeskCheck:
         self._probe = Probe(client, clock)
         self._settings = settings
 
-    def run(self) -> tuple[Finding, ...]:
-        """Return every finding."""
+    def run(
+        self, gate: Callable[[Probe, ServiceNowSettings], Iterable[Finding]]
+    ) -> tuple[Finding, ...]:
+        """Return every finding; `gate` finds those about the desk gate."""
         return self._probe.run(
             (
                 self._probe.clock,
                 self._probe.time_zone,
                 self._sources,
+                lambda: gate(self._probe, self._settings),
                 lambda: self._probe.readable(
                     "sys_journal_field",
                     why="a note is written once only if it can be found again.",

@@ -12,6 +12,7 @@ from connectors.servicenow.answers import Record, text
 from connectors.servicenow.check import DeskCheck
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.desk import DeskWrites
+from connectors.servicenow.desk_check import check_desk_gate
 from connectors.servicenow.desk_gate import DeskGate
 from connectors.servicenow.faults import FaultIncident
 from connectors.servicenow.journals import Journals
@@ -283,7 +284,7 @@ class ServiceNowTickets:
 
     def check(self) -> tuple[Finding, ...]:
         """Return every finding about reading and writing tickets here."""
-        return self._check.run()
+        return self._check.run(check_desk_gate)
 
 
 def _next_cursor(page: SweepPage, window: Window, phase: str, *, goes_on: bool) -> Cursor:
