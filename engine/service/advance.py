@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from engine.domain.handling import Handling, Outcome
+from engine.domain.handling import Handling
 from engine.domain.stage import Gate, Stage
 from engine.errors import (
     AlreadyConsumedError,
@@ -32,6 +32,7 @@ from engine.service import (
     triage,
     waiting,
 )
+from engine.service.endings import Cause, end_by
 from engine.service.withdraw import finish, leave, park, revise, tell_parked
 from engine.service.world import Services
 
@@ -196,10 +197,10 @@ def _said(error: Exception) -> str:
 
 def _refused(services: Services, handling: Handling, error: DomainRuleError) -> Handling | None:
     if handling.stage in _BEFORE_INTENT and isinstance(error, _HAND_OVER):
-        return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=str(error)))
+        return leave(services, handling, end_by(Cause.OUR_RULES, str(error)))
     if handling.stage is Stage.WITHDRAWING and isinstance(error, _HAND_OVER):
         # The next revision cannot be drafted; the change of the last one is withdrawn already.
-        return finish(services, handling, Outcome(end=Stage.HANDED_OVER, because=str(error)))
+        return finish(services, handling, end_by(Cause.OUR_RULES, str(error)))
     if isinstance(error, PlanChangedError) and handling.stage in {
         Stage.OPENED,
         Stage.AWAITING,

@@ -2,12 +2,13 @@
 
 from engine.domain.classification import Classification, Guess
 from engine.domain.effect import Effect, EffectKind, EffectPhase
-from engine.domain.handling import Handling, Outcome
+from engine.domain.handling import Handling
 from engine.domain.refs import TicketRef
 from engine.domain.stage import TRANSITIONS, Stage
 from engine.errors import PreconditionError, RecordNotFoundError
 from engine.service import moves, telling
 from engine.service.advance import advance
+from engine.service.endings import Cause, end_by
 from engine.service.judge import plan_of
 from engine.service.takeover import UNDO_MODEL
 from engine.service.withdraw import leave, tell_end
@@ -41,7 +42,7 @@ def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
     handling = _latest(services, ticket)
     if handling.stage.is_end:
         raise PreconditionError(f"{ticket} has ended at {handling.stage}")
-    outcome = Outcome(end=Stage.RELEASED, because=f"released by {by}")
+    outcome = end_by(Cause.RELEASED, f"released by {by}")
     allowed = TRANSITIONS[handling.gate][handling.stage]
     is_before = handling.parked_from in {
         Stage.DRAFTED,

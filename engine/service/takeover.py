@@ -5,6 +5,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import NativeApproval, Ticket, TicketState
 from engine.errors import PersonUnknownError, RecordNotFoundError
+from engine.service.endings import Cause, end_by
 from engine.service.world import Services
 
 SUBMITTED = frozenset({Stage.AWAITING, Stage.APPROVED, Stage.WITHDRAWING})
@@ -24,21 +25,21 @@ def look(services: Services, handling: Handling) -> Ticket | Outcome:
     try:
         ticket = desk.read(handling.ticket)
     except RecordNotFoundError:
-        return Outcome(end=Stage.CANCELLED, because="the ticket is gone or hidden from us")
+        return end_by(Cause.TICKET_GONE, "the ticket is gone or hidden from us")
     return _ended(services, handling, ticket) or _taken(services, handling, ticket) or ticket
 
 
 def _ended(services: Services, handling: Handling, ticket: Ticket) -> Outcome | None:
     if ticket.is_held:
-        return Outcome(end=Stage.TAKEN_OVER, because="a person told us to stop on this ticket")
+        return end_by(Cause.TICKET_HELD, "a person told us to stop on this ticket")
     is_rejected = ticket.native_approval is NativeApproval.REJECTED
     if is_rejected and _is_desk_answer(services, handling):
         return None  # its workflow may have closed the ticket with the no
     if is_rejected:
-        return Outcome(end=Stage.CANCELLED, because="the ticket's own approval was rejected")
+        return end_by(Cause.TICKET_REJECTED, "the ticket's own approval was rejected")
     if not ticket.state.is_open and not is_undo(handling):
         word = "cancelled" if ticket.state is TicketState.CANCELLED else "closed"
-        return Outcome(end=Stage.CANCELLED, because=f"a person {word} the ticket")
+        return end_by(Cause.TICKET_CLOSED, f"a person {word} the ticket")
     return None
 
 
@@ -57,12 +58,12 @@ def _taken(services: Services, handling: Handling, ticket: Ticket) -> Outcome | 
     if at in SUBMITTED or is_undo(handling):
         return None
     if _is_held_by_others(handling, ticket):
-        return Outcome(end=Stage.TAKEN_OVER, because="somebody put the ticket on hold")
+        return end_by(Cause.TICKET_HELD, "somebody put the ticket on hold")
     if ticket.assignee is None:
         return None
     if ticket.assignee.identity == services.desk(handling.ticket).account().identity:
         return None
-    return Outcome(end=Stage.TAKEN_OVER, because=f"{ticket.assignee.name} took the ticket")
+    return end_by(Cause.TICKET_TAKEN, f"{ticket.assignee.name} took the ticket")
 
 
 def _is_held_by_others(handling: Handling, ticket: Ticket) -> bool:
@@ -86,7 +87,7 @@ def asker_changed(services: Services, handling: Handling, ticket: Ticket) -> Out
     if plan is None:
         return None
     because = _person_misfit(services, ticket, plan.requester_key)
-    return Outcome(end=Stage.HANDED_OVER, because=because) if because else None
+    return end_by(Cause.ASKER_CHANGED, because) if because else None
 
 
 def _person_misfit(services: Services, ticket: Ticket, key: str) -> str:

@@ -10,6 +10,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.errors import RecordNotFoundError
 from engine.service import desk_gate, moves, plan, takeover, telling
+from engine.service.endings import ENDINGS, Cause, end_by
 from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
 from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import INVALID_FOLLOWS, Follow
@@ -18,16 +19,16 @@ from engine.service.verdict_standard import preapproving
 from engine.service.withdraw import close_gate, finish, leave, revise
 from engine.service.world import Services, Template
 
-ENDS: Mapping[VerdictKind, Stage | None] = MappingProxyType(
+ENDS: Mapping[VerdictKind, Cause | None] = MappingProxyType(
     {
         VerdictKind.PENDING: None,
         VerdictKind.APPROVED: None,
         VerdictKind.ON_HOLD: None,
         VerdictKind.WAITING_FOR_WINDOW: None,
         VerdictKind.INVALID: None,
-        VerdictKind.REJECTED: Stage.REJECTED,
-        VerdictKind.CANCELLED: Stage.CANCELLED,
-        VerdictKind.EXPIRED: Stage.EXPIRED,
+        VerdictKind.REJECTED: Cause.REJECTED,
+        VerdictKind.CANCELLED: Cause.CHANGE_ENDED,
+        VerdictKind.EXPIRED: Cause.EXPIRED,
     }
 )
 """How a handling ends on each verdict; None: it does not end by that."""
@@ -87,7 +88,7 @@ def _look(services: Services, handling: Handling) -> Judgement | Handling | None
     try:
         found = judge(services, handling)
     except RecordNotFoundError:
-        gone = Outcome(end=Stage.HANDED_OVER, because="the change is gone or hidden from us")
+        gone = end_by(Cause.CHANGE_GONE, "the change is gone or hidden from us")
         return leave(services, handling, gone)
     verdict = found.verdict
     end = _end(handling, verdict)
@@ -101,9 +102,10 @@ def _look(services: Services, handling: Handling) -> Judgement | Handling | None
 
 
 def _end(handling: Handling, verdict: Verdict) -> Outcome | None:
-    end = ENDS[verdict.kind]
-    if end is None:
+    cause = ENDS[verdict.kind]
+    if cause is None:
         return None
+    end = ENDINGS[cause].stage
     if handling.gate is Gate.DESK and end is Stage.REJECTED:
         end = Stage.HANDED_OVER  # an agent who says what is wrong has the ticket in hand
     return Outcome(end=end, because=verdict.because)
@@ -112,7 +114,7 @@ def _end(handling: Handling, verdict: Verdict) -> Outcome | None:
 def _stale(services: Services, handling: Handling, stale: Stale) -> Handling | None:
     if stale.may_revise:
         return revise(services, handling, stale.because, decision=stale.decision)
-    return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=stale.because))
+    return leave(services, handling, end_by(Cause.STRICTER, stale.because))
 
 
 def _invalid(
@@ -125,8 +127,7 @@ def _invalid(
         case Follow.REVISE:
             return revise(services, handling, verdict.because)
         case Follow.HAND_OVER:
-            outcome = Outcome(end=Stage.HANDED_OVER, because=verdict.because)
-            return leave(services, handling, outcome)
+            return leave(services, handling, end_by(Cause.NOT_COUNTED, verdict.because))
         case Follow.WAIT:
             return found
 

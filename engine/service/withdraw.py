@@ -14,6 +14,7 @@ from engine.domain.ticket import TicketState
 from engine.errors import PreconditionError, RecordNotFoundError
 from engine.ports.store import UnitOfWork
 from engine.service import anchors, moves, telling
+from engine.service.endings import Cause, end_by
 from engine.service.plan import correlation_id
 from engine.service.takeover import look
 from engine.service.world import Occasion, Services, Template
@@ -93,7 +94,7 @@ def _leave_parked(services: Services, handling: Handling, outcome: Outcome) -> H
         moves.wait_until(services, handling, None)
         return None
     tell_end(services, handling, outcome)
-    return moves.move(services, handling, outcome.end, why=outcome.because, outcome=outcome)
+    return _give_up(services, handling, outcome.end, outcome=outcome)
 
 
 def park(services: Services, handling: Handling, why: str) -> Handling | None:
@@ -134,12 +135,12 @@ def revise(
     plan, decision = handling.plan, decision or handling.decision
     if plan is None or decision is None or decision.policy is None:
         raise AssertionError("only a plan behind a gate is revised")
-    if services.now() >= handling.created_at + decision.policy.expires:
-        outcome = Outcome(end=Stage.EXPIRED, because=f"{because}; the time for approval is over")
+    if services.now() >= decision.policy.after(handling.created_at, decision.policy.expires):
+        outcome = end_by(Cause.EXPIRED, f"{because}; the time for approval is over")
         return leave(services, handling, outcome)
     if plan.revision >= services.settings.max_revisions:
         because = f"{because}; revision {plan.revision} was the last, a person decides"
-        return leave(services, handling, Outcome(end=Stage.HANDED_OVER, because=because))
+        return leave(services, handling, end_by(Cause.STRICTER, because))
     with services.store.begin() as work:
         end_withheld_in(work, services, handling)
         return moves.move_in(
