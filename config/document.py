@@ -124,6 +124,9 @@ class _Reader:
         except YAMLError as error:
             self._problems.add(start, f"is not YAML: {error}")
             return {}
+        except RecursionError:  # the parser descends before our own bound can count
+            self._problems.add(start, "is nested too deeply or refers to itself")
+            return {}
         if not isinstance(node, MappingNode):
             self._problems.add(start, "expected a mapping of keys at the top of the file")
             return {}

@@ -130,7 +130,13 @@ def open_installation(path: Path) -> Generator[Opened]:
         ConfigurationError: A mistake in the file, with its place.
     """
     installation = load_installation(path, models())
-    installation.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        installation.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"data {installation.data}: cannot be made ({error.strerror});"
+            " make it for the daemon's account, or name another folder"
+        ) from error
     store = open_store(installation.store_url.get_secret_value(), data_dir=installation.data)
     try:
         yield Opened(installation=installation, store=store, clock=SystemClock())

@@ -30,7 +30,10 @@ def require_installation_key(installation_key: bytes) -> bytes:
         ConfigurationError: It is shorter than 32 bytes.
     """
     if len(installation_key) < _LEAST_KEY:
-        raise ConfigurationError("the installation key has less than 32 bytes")
+        raise ConfigurationError(
+            "the installation key (`key` in tiergate.yaml) has less than 32 bytes;"
+            " `openssl rand -hex 32` makes one"
+        )
     return installation_key
 
 

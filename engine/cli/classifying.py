@@ -24,7 +24,11 @@ from engine.errors import ConfigurationError, Place
 InputOption = Annotated[
     Path | None,
     typer.Option(
-        "--input", help="Lines of {short_description, description, ...}; by default stdin."
+        "--input",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        help="Lines of {short_description, description, ...}; by default stdin.",
     ),
 ]
 _BATCH = 256
@@ -46,10 +50,7 @@ def classify(
 
 def _inputs(source: Path | None) -> Iterator[ClassifierInput]:
     name = str(source or "<stdin>")
-    try:
-        stream = source.open("rb") if source else sys.stdin.buffer
-    except OSError as error:
-        raise ConfigurationError(f"--input {source}: {error.strerror}") from error
+    stream = source.open("rb") if source else sys.stdin.buffer
     with stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():

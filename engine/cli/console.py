@@ -42,7 +42,7 @@ def config_path(given: Path | None) -> Path:
     if not path.is_file():
         raise ConfigurationError(
             f"no configuration at {path}: name one with --config or $TIERGATE_CONFIG"
-            " (an example: config/defaults/tiergate.yaml)"
+            " (`tiergate init` writes one to begin with)"
         )
     return path
 

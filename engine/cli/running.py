@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from config.installation import RuntimeKind
+from config.installation import Installation, RuntimeKind
 from engine.bootstrap import Daemon, open_daemon
 from engine.cli.console import (
     ConfigOption,
@@ -61,7 +61,7 @@ def run(
         open_daemon(config_path(config), waker=wake) as daemon,
         DirectoryLock(daemon.opened.installation.data),
     ):
-        _refuse_cluster(daemon)
+        require_embedded(daemon.opened.installation)
         _refuse_unsafe(daemon)
         teller = _teller(daemon, has_colour=colour) if story else _silent
         work = DaemonWork(
@@ -109,13 +109,12 @@ def _approvers(services: Services, handling: Handling) -> Sequence[str]:
     return sorted(member.account.name for member in members or ())
 
 
-def _refuse_cluster(daemon: Daemon) -> None:
+def require_embedded(installation: Installation) -> None:
     """Refuse to run as something else than the file says.
 
     Raises:
         ConfigurationError: It asks for several machines, which this version does not drive.
     """
-    installation = daemon.opened.installation
     if installation.runtime is not RuntimeKind.EMBEDDED:
         raise ConfigurationError(
             "this version runs on one machine (expected embedded)",
