@@ -37,6 +37,7 @@ class Instance:
         self.tokens = Tokens(clock)
         self.counts: dict[object, int] = {}
         self.fault_reader = FaultReader(faults)
+        self.stale_seconds = 0.0
 
     def env(self, actor: Actor) -> QueryEnv:
         """Return the environment in which an account's query is read."""

@@ -156,15 +156,20 @@ class Router:
         return reply
 
     def _searched(self, call: Call, target: str) -> Reply:
-        """Answer a call; where the index lags, a search sees the records as they were then."""
-        seconds = 0.0
-        if _ONE_RECORD.search(call.path) is None:
-            reader = self.instance.fault_reader
-            seconds = reader.stale_seconds(call.method, target, call.actor.user_name)
-        if not seconds:
+        """Answer a call; where the index lags, a search does not know what is new."""
+        if _ONE_RECORD.search(call.path) is not None:
             return self.dispatch(call)
-        then = self.instance.clock.now() - timedelta(seconds=seconds)
-        return self.instance.records.as_it_was(then, lambda: self.dispatch(call))
+        instance = self.instance
+        user = call.actor.user_name
+        seconds, versions = instance.fault_reader.stale(call.method, target, user)
+        if versions:
+            then = instance.clock.now() - timedelta(seconds=seconds)
+            return instance.records.as_it_was(then, lambda: self.dispatch(call))
+        instance.stale_seconds = seconds
+        try:
+            return self.dispatch(call)
+        finally:
+            instance.stale_seconds = 0.0
 
     def call(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from connectors.servicenow.sandbox.actors import Actor
 from connectors.servicenow.sandbox.instance import Instance
 from connectors.servicenow.sandbox.query.parse import Query, parse
 from connectors.servicenow.sandbox.query.sql import Compiler, Scope
 from connectors.servicenow.sandbox.query.terms import Expression
+from connectors.servicenow.sandbox.query.values import stamp
 from connectors.servicenow.sandbox.schema import ColumnType, Table
 from connectors.servicenow.sandbox.shape import ENCODED_MARK, Shape, Shaped
 from connectors.servicenow.sandbox.store import Row
@@ -43,7 +45,16 @@ class Selection:
         if rule:
             parts.append(compiler.where(parse(rule)))
         parts.append(compiler.where(self._query))
+        parts.extend(self._unindexed(compiler))
         return compiler, " AND ".join(part for part in parts if part != "1") or "1"
+
+    def _unindexed(self, compiler: Compiler) -> list[str]:
+        """A stale index does not know records that are younger than it."""
+        seconds = self.instance.stale_seconds
+        if not seconds:
+            return []
+        known = stamp(self.instance.clock.now() - timedelta(seconds=seconds))
+        return [f"t.sys_created_on <= {compiler.bind(known)}"]
 
     def page(self, limit: int, offset: int, *, count: bool) -> Page:
         """Return the numbers of the rows of a page, and the total where wanted."""

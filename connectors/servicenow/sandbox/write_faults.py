@@ -51,9 +51,9 @@ class FaultReader:
             ignore_state=ignored is not None,
         )
 
-    def stale_seconds(self, method: str, target: str, user: str) -> float:
-        """Return how far behind the records a search is, 0 for not at all."""
+    def stale(self, method: str, target: str, user: str) -> tuple[float, bool]:
+        """Return how far behind the records a search is, and whether it shows old versions."""
         if not self._board.any() or method != "GET":
-            return 0.0
+            return 0.0, False
         rule = self._board.strike(FaultKind.STALE_INDEX, method=method, target=target, user=user)
-        return rule.seconds if rule else 0.0
+        return (rule.seconds, rule.variant == "versions") if rule else (0.0, False)

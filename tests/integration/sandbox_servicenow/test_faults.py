@@ -231,7 +231,7 @@ def test_a_stale_index_shows_and_finds_old_versions(
     sandbox.clock.advance(timedelta(seconds=120))
     daemon.change("incident", kept["sys_id"], short_description="new words", urgency="1")
     daemon.session.delete(f"{daemon.url}/api/now/table/task_ci/{gone['sys_id']}", timeout=10)
-    fault("stale_index", seconds=60)
+    fault("stale_index", seconds=60, variant="versions")
     (seen,) = daemon.records("incident", "correlation_id=stale-1^short_description=old words")
     assert (seen["urgency"], seen["sys_mod_count"]) == ("3", "0")
     assert daemon.records("incident", "short_description=new words") == []
@@ -254,6 +254,6 @@ def test_a_refused_write_leaves_no_trace_for_a_stale_index(
     row = daemon.create("incident", short_description="stays", correlation_id="stale-2")
     sandbox.clock.advance(timedelta(seconds=120))
     daemon.change("incident", row["sys_id"], 403, state="6", short_description="never")
-    fault("stale_index", seconds=60)
+    fault("stale_index", seconds=60, variant="versions")
     (seen,) = daemon.records("incident", "correlation_id=stale-2")
     assert seen["short_description"] == "stays"
