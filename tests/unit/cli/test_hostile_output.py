@@ -42,6 +42,16 @@ def refs(kept: Chains) -> list[TicketRef]:
     return [one.ticket.ref for one in kept.world.desk.records.values()]
 
 
+def told_by(kept: Chains) -> Story:
+    return Story(
+        kept.store,
+        kept.world.clock,
+        has_colour=False,
+        page=lambda _: "http://127.0.0.1/",
+        approvers=lambda _: (f"Olga {CLEAR}Owner",),
+    )
+
+
 @pytest.fixture
 def rejected(kept: Chains) -> Chains:
     world = kept.world
@@ -70,7 +80,7 @@ def test_the_story_shows_hostile_text_on_one_line(
 ) -> None:
     world = kept.world
     ref = world.ask(HOSTILE)
-    story = Story(kept.store, world.clock, has_colour=False, page=lambda _: "http://127.0.0.1/")
+    story = told_by(kept)
     steps = 0
     while True:
         before = world.handling(ref)
@@ -125,7 +135,7 @@ def test_a_document_for_scripts_keeps_every_character(rejected: Chains) -> None:
 def test_the_story_names_who_approved(kept: Chains, capsys: pytest.CaptureFixture[str]) -> None:
     world = kept.world
     ref = world.ask(JOIN)
-    story = Story(kept.store, world.clock, has_colour=False, page=lambda _: "http://127.0.0.1/")
+    story = told_by(kept)
 
     def play(handling: Handling) -> None:
         before = handling
@@ -141,7 +151,9 @@ def test_the_story_names_who_approved(kept: Chains, capsys: pytest.CaptureFixtur
     play(world.handling(ref))
     world.approve(ref)
     play(world.handling(ref))
-    assert "approved by Olga Owner" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "approved by Olga Owner" in printed
+    assert harmless(printed), repr(printed)
 
 
 def test_show_tells_the_change_and_who_approved_it(kept: Chains) -> None:
