@@ -18,7 +18,13 @@ from engine.ai.lazy import LazyClassifier
 from engine.ai.local import LocalClassifier
 from engine.domain.action import ActionSpec, Catalogue
 from engine.domain.decision import Authority, Phase
-from engine.errors import ConfigurationError, TransientError
+from engine.domain.refs import Account, Person
+from engine.errors import (
+    ConfigurationError,
+    PersonUnknownError,
+    RecordNotFoundError,
+    TransientError,
+)
 from engine.ports.brains import Classifier
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
@@ -228,9 +234,17 @@ def _accounts(
     groups = tier_map.file.authorities
     authorities = [Authority(name=name, groups=dict(ids)) for name, ids in groups.items()]
 
+    people = _people(directories)
+
+    def known(account: Account) -> Person | None:
+        try:
+            return people.person(account)
+        except (PersonUnknownError, RecordNotFoundError):
+            return None
+
     def look(name: str, one: Itsm) -> tuple[Finding, ...]:
         held = {name: one.changes} if one.changes is not None else {}
-        return (*one.check(), *check_authorities(held, authorities))
+        return (*one.check(), *check_authorities(held, authorities, known))
 
     looks: dict[str, Callable[[], tuple[Finding, ...]]] = {
         name: partial(look, name, one) for name, one in itsm.items()

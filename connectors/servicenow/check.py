@@ -26,6 +26,8 @@ _ZONES = frozenset({"GMT", "UTC", "Etc/UTC", "Etc/GMT", "Greenwich"})
 _TERM = re.compile(r"^(?:OR)?(?P<field>[a-z][a-z0-9_]*)")
 _MIGHTY = frozenset({"admin", "security_admin", "maint"})
 _APPROVING = frozenset({"approver_user", "approval_admin", "approver_admin"})
+COULD_APPROVE = _MIGHTY | _APPROVING
+"""Roles with which an account can approve, or can give itself what it takes."""
 _WRITING: Mapping[str, frozenset[str]] = {
     "incident": frozenset({"itil", "sn_incident_write"}),
     "incident_task": frozenset({"itil", "sn_incident_write"}),
@@ -248,8 +250,8 @@ class ChangeCheck:
         self._client = client
         self._settings = settings
 
-    def run(self) -> tuple[Finding, ...]:
-        """Return every finding."""
+    def run(self, *more: Callable[[Probe], Iterable[Finding]]) -> tuple[Finding, ...]:
+        """Return every finding, those of `more` among them."""
         shut = "the gate stays shut without it."
         return self._probe.run(
             (
@@ -257,6 +259,7 @@ class ChangeCheck:
                 self._groups,
                 self._asked,
                 self._delegations,
+                *((lambda step=step: step(self._probe)) for step in more),
                 self._write_rules,
                 self._probe.clock,
                 self._probe.time_zone,
@@ -295,7 +298,7 @@ class ChangeCheck:
         if roles is None:
             yield self._unproved("roles", "our own roles cannot be read (sys_user_has_role)")
             return
-        for role in sorted(roles & (_MIGHTY | _APPROVING)):
+        for role in sorted(roles & COULD_APPROVE):
             yield self._unsafe(
                 f"may_approve:role:{role}",
                 f"the account holds the role {role}",

@@ -1,26 +1,41 @@
-"""Separation of duties as it stands: our own account in none of the authorities' groups."""
+"""Separation of duties as it stands: nobody behind our own account in any authority's group."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from engine.domain.change import Membership
 from engine.domain.decision import Authority
+from engine.domain.refs import Account, Person
 from engine.errors import TiergateError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Finding, Severity
 
+Persons = Callable[[Account], Person | None]
+"""Who is behind an account; None where nobody or more than one is known."""
+
+
+def _nobody(account: Account) -> None:
+    """Know nobody."""
+    del account
+
 
 def check_authorities(
-    changes: Mapping[str, ChangeControl], authorities: Iterable[Authority]
+    changes: Mapping[str, ChangeControl],
+    authorities: Iterable[Authority],
+    persons: Persons = _nobody,
 ) -> tuple[Finding, ...]:
-    """Return a finding for every authority that our account belongs to, or that cannot be read."""
+    """Return a finding for every authority that we belong to, that is empty, or unreadable.
+
+    We: our account, and every other account of the person that it is joined to, if any.
+    """
     return tuple(
-        _finding(control, authority, authority.groups[system])
+        _finding(control, authority, authority.groups[system], persons)
         for authority in authorities
         for system, control in changes.items()
         if system in authority.groups
     )
 
 
-def _finding(control: ChangeControl, authority: Authority, group: str) -> Finding:
+def _finding(control: ChangeControl, authority: Authority, group: str, persons: Persons) -> Finding:
     try:
         own, members = control.account(), control.members(group)
     except TiergateError as error:
@@ -47,9 +62,43 @@ def _finding(control: ChangeControl, authority: Authority, group: str) -> Findin
             seen=f"our account {own.name} belongs to the authority {authority.name}",
             remedy=f"take {own.name} out of group {group}",
         )
+    if twin := _twin(own, members, persons):
+        return Finding(
+            severity=Severity.UNSAFE,
+            code="could-approve",
+            system=control.system,
+            seen=(
+                f"{twin.name} belongs to the authority {authority.name} and is the person behind"
+                f" our account {own.name}"
+            ),
+            remedy=f"give {own.name} no employee number of a person, or take {twin.name} out",
+        )
+    if not members:
+        return Finding(
+            severity=Severity.FAULT,
+            code="authority-empty",
+            system=control.system,
+            seen=f"authority {authority.name}: group {group} has no member, so nobody may approve",
+            remedy=f"put the approvers into group {group}, or name another one in the tier map",
+        )
     return Finding(
         severity=Severity.OK,
         code="authority",
         system=control.system,
         seen=f"authority {authority.name}: {len(members)} members, our account is none of them",
     )
+
+
+def _twin(own: Account, members: tuple[Membership, ...], persons: Persons) -> Account | None:
+    """Return a member who is the person behind our own account.
+
+    A service account that nobody is behind, as it should be, costs no further question.
+    """
+    ourselves = persons(own)
+    if ourselves is None:
+        return None
+    for member in members:
+        other = persons(member.account)
+        if other is not None and other.key == ourselves.key:
+            return member.account
+    return None

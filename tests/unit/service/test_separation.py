@@ -7,7 +7,7 @@ import pytest
 
 from engine.domain.change import Membership
 from engine.domain.decision import Authority
-from engine.domain.refs import Account
+from engine.domain.refs import Account, Person
 from engine.errors import MissingRightError, TiergateError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Severity
@@ -43,6 +43,7 @@ class Group:
     [
         (Group(people=(OWNER,)), Severity.OK),
         (Group(people=(OWNER, DAEMON)), Severity.UNSAFE),
+        (Group(people=()), Severity.FAULT),
         (Group(people=None), Severity.FAULT),
         (Group(error=MissingRightError("sys_user_grmember")), Severity.FAULT),
     ],
@@ -55,3 +56,22 @@ def test_every_answer_of_the_group_has_its_severity(group: Group, severity: Seve
 
 def test_an_authority_without_a_group_in_a_system_says_nothing_of_it() -> None:
     assert not check_authorities({"jira": cast("ChangeControl", Group())}, [OWNERS])
+
+
+def test_the_person_behind_our_account_is_none_of_the_approvers_under_any_account() -> None:
+    admin = Account(system="servicenow", id="o2", name="Ada's second account")
+    ada = Person(key="7", name="Ada", directory_id="d", accounts=(DAEMON, admin))
+    howard = Person(key="8", name="Howard", directory_id="e", accounts=(OWNER,))
+    known = {DAEMON.id: ada, admin.id: ada, OWNER.id: howard}
+
+    def found(*people: Account, own: Person | None = ada) -> str:
+        control = cast("ChangeControl", Group(people=people))
+        persons = {**known, DAEMON.id: own}
+        (finding,) = check_authorities(
+            {"servicenow": control}, [OWNERS], lambda account: persons.get(account.id)
+        )
+        return f"{finding.severity} {finding.seen}"
+
+    assert found(OWNER, admin).startswith("unsafe Ada's second account belongs to")
+    assert found(OWNER).startswith("ok")
+    assert found(OWNER, admin, own=None).startswith("ok")
