@@ -17,6 +17,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "HEBREW", "ARABIC", "CHEROKEE", "COPTIC")
 _LONGEST_VALUE = 500
+_WIDEST = len("[U+10FFFF]")
+"""One invisible character becomes this many."""
 _LONGEST_QUOTE = 800
 _QUOTE_BEGINS = "---- The requester's own words: unchecked, and no part of the plan ----"
 _QUOTE_ENDS = "---- End of the requester's words ----"
@@ -37,6 +39,16 @@ def printed(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return plain(str(value))
+
+
+def whole(value: object) -> str:
+    """Return what a plan prints for `value`: as `printed`, but whatever its length.
+
+    What does not fit is found by the field's own limit, and handed over.
+    """
+    if isinstance(value, str) and not isinstance(value, Safe):
+        return plain(value, max(len(value), 1) * _WIDEST)
+    return printed(value)
 
 
 def plain(text: str, longest: int = _LONGEST_VALUE) -> Safe:

@@ -231,6 +231,7 @@ class CompiledTierMap:
             policy=policy,
             hand_over=tally.hand_over,
             delivery=_delivery(section),
+            risk=action.risk,
             facts=facts,
         )
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from config.escaping import FILTERS, Safe, printed
+from config.escaping import FILTERS, Safe, printed, whole
 from engine.domain.action import Backout, BoundTarget
 from engine.domain.plan import Plan, PlanText
 from engine.errors import ConfigurationError, DoesNotFitError, Place
@@ -65,6 +65,8 @@ class TemplateRenderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update({**FILTERS, "instant": instant, "short": short})
+        # A note may cap what it tells; of a plan nothing is cut, it fits or is handed over.
+        self._plans = self._environment.overlay(finalize=whole)
 
     def names(self) -> tuple[str, ...]:
         """Return the templates there are."""
@@ -96,7 +98,9 @@ class TemplateRenderer:
             ConfigurationError: A template cannot be used.
         """
         facts = _plan_facts(plan, context)
-        texts = {name: _folded(self._rendered(f"plan_{name}", facts)) for name in LIMITS}
+        texts = {
+            name: _folded(self._rendered(f"plan_{name}", facts, self._plans)) for name in LIMITS
+        }
         for name, text in texts.items():
             if len(text) > LIMITS[name]:
                 message = f"{name} of the plan has {len(text)} characters, its field {LIMITS[name]}"
@@ -105,8 +109,13 @@ class TemplateRenderer:
                 raise ConfigurationError(f"template plan_{name} renders nothing")
         return PlanText(**texts)
 
-    def _rendered(self, name: str, facts: Mapping[str, object]) -> str:
-        template = self._template(name)
+    def _rendered(
+        self,
+        name: str,
+        facts: Mapping[str, object],
+        environment: Environment | None = None,
+    ) -> str:
+        template = self._template(name, environment or self._environment)
         try:
             return str(template.render(**facts))
         except DoesNotFitError:
@@ -115,9 +124,9 @@ class TemplateRenderer:
             message = f"template {name} cannot be rendered ({type(error).__name__}: {error})"
             raise ConfigurationError(message) from error
 
-    def _template(self, name: str) -> Any:  # noqa: ANN401  Jinja's own template type is generated
+    def _template(self, name: str, environment: Environment | None = None) -> Any:  # noqa: ANN401  Jinja's own template type is generated
         try:
-            return self._environment.get_template(f"{name}.j2")
+            return (environment or self._environment).get_template(f"{name}.j2")
         except TemplateSyntaxError as error:
             place = Place(file=error.filename or name, line=error.lineno, column=1)
             raise ConfigurationError(f"is no template: {error.message}", place=place) from error
@@ -168,7 +177,7 @@ def _plan_facts(plan: Plan, context: PlanContext) -> dict[str, object]:
         "tier_map_digest": context.tier_map_digest,
         "document": plan.document(),
         "is_reversible": context.action.backout is Backout.INVERSE,
-        "score": context.action.least_risk,
+        "score": context.risk or context.action.least_risk,
     }
 
 

@@ -13,9 +13,11 @@ from connectors.jira.change_files import ChangeFiles
 from connectors.jira.changes_check import check_changes
 from connectors.jira.claims import Claims
 from connectors.jira.client import JiraClient
+from connectors.jira.evidence import attach
 from connectors.jira.groups import group_members
 from connectors.jira.links import Links
 from connectors.jira.moves import Moves, Status
+from connectors.jira.neighbours import Among, naming
 from connectors.jira.notes import Notes
 from connectors.jira.opening import LABEL, Opening
 from connectors.jira.plan_form import PlanForm
@@ -164,6 +166,16 @@ class JiraChangeControl:
         """Return nothing: Jira's change calendar has no public REST (only the tier map freezes)."""
         del window, native  # there is nothing to ask
         return NativeSchedule()
+
+    def naming(self, names: tuple[str, ...], window: Window) -> tuple[str, ...]:
+        """Return other people's open changes that name one of these; see `neighbours`."""
+        origin = self._site.custom(REQUEST_TYPE)
+        among = Among(
+            project=self._changes.project,
+            fields=() if origin is None else (origin.id,),
+            is_change=lambda fields: self._opening.may_be_change(fields, origin),
+        )
+        return naming(self._client, self._form, among, names, window)
 
     def first_cursor(self) -> Cursor:
         """Return the site's now."""
@@ -334,7 +346,7 @@ class JiraChangeControl:
 
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
         """Attach evidence once: a file of this name by our own account is not written again."""
-        self._files.attach(ref, name=name, content=content, content_type=content_type)
+        attach(self._client, ref, name=name, content=content, content_type=content_type)
 
     def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
         """Link the change to its ticket, here or in another system; idempotent."""

@@ -29,6 +29,7 @@ from connectors.jira.values import (
     quoted,
     text_of,
 )
+from engine.domain.decision import Window
 from engine.domain.plan import ChangeDraft
 from engine.errors import (
     ConfigurationError,
@@ -322,6 +323,12 @@ class Opening:
         """Return the native fields of plan and approvers."""
         approvers = tuple(one.id for one in self.approver_fields())
         return (*self._form.ids(), *approvers)
+
+    def may_be_change(self, fields: Payload, origin: NativeField | None) -> bool:
+        """Whether anybody's issue is a change; a plain issue is one once it has a planned time."""
+        if self._settings.mode is GateMode.STATUS:
+            return self._form.window(fields) != Window()
+        return self.is_change(fields, origin)
 
     def is_change(self, fields: Payload, origin: NativeField | None) -> bool:
         """Whether an issue of ours is a change, and not an incident about a fault."""

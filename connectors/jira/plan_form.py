@@ -65,6 +65,11 @@ class PlanForm:
         found = (self.native(part) for part in PlanField)
         return tuple(one.id for one in found if one is not None)
 
+    def window_ids(self) -> tuple[str, ...]:
+        """Return the native fields of the planned start and end, as far as the site has them."""
+        found = (self.native(part) for part in _WINDOW)
+        return tuple(one.id for one in found if one is not None)
+
     def words(self) -> Mapping[str, str]:
         """Return native field id and name to our word, for reading the history."""
         words = {"status": "state"}

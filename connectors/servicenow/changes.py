@@ -20,9 +20,11 @@ from connectors.servicenow.check import ChangeCheck
 from connectors.servicenow.claims import Claims
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.drafts import DraftMapping
+from connectors.servicenow.duties import duties
 from connectors.servicenow.journals import Journals
 from connectors.servicenow.mapping import CHANGE_KINDS
 from connectors.servicenow.moves import Moves
+from connectors.servicenow.neighbours import naming
 from connectors.servicenow.plan_tasks import PlanTasks
 from connectors.servicenow.settings import ServiceNowSettings
 from connectors.servicenow.snapshots import (
@@ -221,6 +223,10 @@ class ServiceNowChanges:
         """Return what the instance's own calendar holds against a change in this window."""
         return self._agenda.ahead(window, native)
 
+    def naming(self, names: tuple[str, ...], window: Window) -> tuple[str, ...]:
+        """Return other people's open changes that name one of these; see `neighbours`."""
+        return naming(self._client, names, window)
+
     def first_cursor(self) -> Cursor:
         """Return the server's now."""
         return self._sweep.first_cursor()
@@ -301,4 +307,4 @@ class ServiceNowChanges:
 
     def check(self) -> tuple[Finding, ...]:
         """Return every finding; first, whether this account could approve."""
-        return self._check.run()
+        return self._check.run(duties)

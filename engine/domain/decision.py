@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from engine.domain.action import BoundAction, Tier
+from engine.domain.action import BoundAction, RiskScores, Tier
 from engine.domain.calendar import Board, Calendar
 from engine.domain.canonical import JSON
 from engine.domain.stage import Gate
@@ -176,6 +176,7 @@ class Decision:
 
     `hand_over` holds the sentence why no automation applies (gate is then PERSON), else "".
     `comments` are the requester-visible templates that the configuration switches on, by occasion.
+    `risk` are the action's scores as the map has them, never below the code's.
     """
 
     tier: Tier
@@ -187,5 +188,6 @@ class Decision:
     policy: GatePolicy | None
     hand_over: str = ""
     delivery: DeliveryPolicy | None = None
+    risk: RiskScores | None = None
     facts: DecisionFacts | None = None
     bound: BoundAction | None = None

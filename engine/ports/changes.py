@@ -95,6 +95,13 @@ class ChangeControl(Protocol):
         """
         ...
 
+    def naming(self, names: tuple[str, ...], window: Window) -> tuple[str, ...]:
+        """Return other people's open changes of the window that name one of these, a line each.
+
+        What is hidden or left out is said in a line of its own.
+        """
+        ...
+
     def first_cursor(self) -> Cursor:
         """Return the server's now."""
         ...

@@ -165,7 +165,12 @@ def render(services: Services, handling: Handling, ticket: Ticket, plan: Plan) -
         action=spec(services, plan),
         described=services.fulfiller(plan.bound.system).describe(plan.bound),
         tier_map_digest=handling.decision.tier_map_digest,
-        neighbours=(*_scheduled(services, handling, plan), *_neighbours(services, handling, plan)),
+        risk=handling.decision.risk,
+        neighbours=(
+            *_scheduled(services, handling, plan),
+            *_neighbours(services, handling, plan),
+            *_named_elsewhere(services, handling, plan),
+        ),
     )
     text = services.renderer.render_plan(plan, context)
     if not any(plan.digest in part for part in text.fields().values()):
@@ -183,7 +188,19 @@ def _scheduled(services: Services, handling: Handling, plan: Plan) -> tuple[str,
     lines = [obstacle.line for obstacle in found.obstacles]
     if found.unreadable:
         lines.append(f"nothing runs until these schedules can be read: {found.unreadable}")
-    return tuple(lines[:_MOST_SCHEDULED])
+    left_out = len(lines) - _MOST_SCHEDULED
+    if left_out > 0:
+        lines[_MOST_SCHEDULED:] = [f"and {left_out} more in the change system's calendar"]
+    return tuple(lines)
+
+
+def _named_elsewhere(services: Services, handling: Handling, plan: Plan) -> tuple[str, ...]:
+    """Other people's changes that name the subject or a target in the window, a line each."""
+    if handling.gate is not Gate.CHANGE:
+        return ()
+    system = services.change_system_for(handling.ticket.system)
+    names = (plan.bound.subject.name, *(item.name for item in plan.bound.targets.values()))
+    return services.change_control(system).naming(names, plan.window)
 
 
 def _neighbours(services: Services, handling: Handling, plan: Plan) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ class Harness(Protocol):
         """Return an adapter that adopts the changes which people opened, on the same system."""
         ...
 
-    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+    def change_by_hand(self, ticket: TicketRef, *, by: str, words: str = "The usual.") -> ChangeRef:
         """Let a person open a change and name it on the ticket, as this vendor does it."""
         ...
 

@@ -345,13 +345,13 @@ class JiraHarness:
         assert adapters.changes is not None
         return adapters.changes
 
-    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+    def change_by_hand(self, ticket: TicketRef, *, by: str, words: str = "The usual.") -> ChangeRef:
         desks = self.call("GET", "servicedeskapi/servicedesk", by=by)["values"]
         desk = next(one["id"] for one in desks if one["projectKey"] == "ITH")
         path = f"servicedeskapi/servicedesk/{desk}/requesttype"
         kinds = self.call("GET", path, by=by)["values"]
         kind = next(one["id"] for one in kinds if one["name"] == "Request a change")
-        values = {"summary": "Somebody gets somewhere", "description": "The usual."}
+        values = {"summary": "Somebody gets somewhere", "description": words}
         body = {"serviceDeskId": desk, "requestTypeId": kind, "requestFieldValues": values}
         made = self.call("POST", "servicedeskapi/request", by=by, json=body)
         link = {

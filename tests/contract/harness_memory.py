@@ -211,9 +211,9 @@ class MemoryHarness:
     def adopting(self) -> ChangeControl:
         return interrupted(self._changes.twin(), "changes", self._watch)
 
-    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+    def change_by_hand(self, ticket: TicketRef, *, by: str, words: str = "The usual.") -> ChangeRef:
         draft = self.draft(ticket, correlation_id="theirs")
-        text = replace(draft.text, description="The usual.")
+        text = replace(draft.text, description=words)
         return self._changes.open_by_hand(replace(draft, text=text), ticket, by=self.account(by))
 
     def move_change(self, change: ChangeRef, *, by: str) -> None:

@@ -338,14 +338,14 @@ class ServiceNowHarness:
         settings = self._settings.model_copy(update={"changes": changes})
         return build(self.name, settings, SystemClock()).changes
 
-    def change_by_hand(self, ticket: TicketRef, *, by: str) -> ChangeRef:
+    def change_by_hand(self, ticket: TicketRef, *, by: str, words: str = "The usual.") -> ChangeRef:
         made = self.call(
             "POST",
             "table/change_request",
             by=by,
             json={
                 "short_description": "Somebody gets somewhere",
-                "description": "The usual.",
+                "description": words,
                 "type": "normal",
                 "assignment_group": self._group("Software"),
             },

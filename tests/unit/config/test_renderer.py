@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 
 from config.escaping import is_invisible, plain, quote, visible
 from config.renderer import LIMITS, TemplateRenderer
-from engine.domain.action import BoundAction, BoundTarget, Catalogue, ParameterKind, Tier
+from engine.domain.action import (
+    BoundAction,
+    BoundTarget,
+    Catalogue,
+    ParameterKind,
+    RiskScores,
+    Tier,
+)
 from engine.domain.canonical import JSON, digest
-from engine.domain.classification import Classification
-from engine.domain.decision import Window
+from engine.domain.classification import Classification, Guess
+from engine.domain.decision import TemplatePin, Window
 from engine.domain.plan import Plan
 from engine.domain.refs import TicketKind, TicketRef
 from engine.domain.ticket import Ticket, TicketState
@@ -327,3 +334,48 @@ def test_a_quote_marks_every_line_whatever_is_written(text: str) -> None:
 def test_markup_of_the_vendors_never_survives(text: str) -> None:
     shown = visible(text).lower()
     assert not any(mark in shown for mark in ("[code]", "[/code]", "{noformat", "{code", "{quote"))
+
+
+def test_the_risk_is_told_as_the_map_scores_it(
+    renderer: TemplateRenderer, catalogue: Catalogue
+) -> None:
+    scores = RiskScores(blast_radius=3, irreversibility=2, regulatory=3)
+    where = replace(context(catalogue), risk=scores)
+    told = renderer.render_plan(plan(), where).risk_and_impact
+    assert "Blast radius 3 of 3" in told
+    assert "Irreversibility 2 of 3" in told
+    assert "Regulatory exposure 3 of 3" in told
+    assert "at least tier 3" in told
+
+
+def test_every_parameter_is_told_with_the_words_it_rests_on(
+    renderer: TemplateRenderer, catalogue: Catalogue
+) -> None:
+    where = context(catalogue)
+    guess = Guess(value="PROD-DB-\u0410dmins", confidence=0.91, evidence=("the database group",))
+    where = replace(
+        where, classification=replace(where.classification, parameters={"group": guess})
+    )
+    told = renderer.render_plan(plan(), where).justification
+    assert '"PROD-DB-\u0410dmins [mixed scripts: Cyrillic, Latin]" with confidence 0.91' in told
+    assert 'from "the database group"' in told
+
+
+def test_a_long_value_stands_whole_in_a_plan(
+    renderer: TemplateRenderer, catalogue: Catalogue
+) -> None:
+    one = plan()
+    long = "value " * 150
+    bound = replace(one.bound, values={"note": long.strip()})
+    told = renderer.render_plan(replace(one, bound=bound), context(catalogue)).description
+    assert long.strip() in told
+
+
+def test_a_standard_change_names_its_template_and_the_proposal_that_approved_it(
+    renderer: TemplateRenderer, catalogue: Catalogue
+) -> None:
+    pin = TemplatePin(id="1" * 32, version="2" * 32, proposal="3" * 32)
+    text = renderer.render_plan(plan(template=pin), context(catalogue))
+    assert f"template {'1' * 32}, version {'2' * 32}" in text.description
+    assert f"proposal {'3' * 32}" in text.description
+    assert f'"template":{{"id":"{"1" * 32}"' in text.implementation
