@@ -1,5 +1,6 @@
 """What every command shares: where the configuration is, how results are printed, exit codes."""
 
+import json
 import os
 import sys
 from collections.abc import Generator
@@ -60,9 +61,13 @@ def shown(text: object) -> str:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on stdout."""
-    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS, default=str)
-    sys.stdout.write(text.decode() + "\n")
+    """Print one JSON document on stdout; half a character in a ticket stands as its escape."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    try:
+        text = orjson.dumps(document, option=options, default=str).decode()
+    except orjson.JSONEncodeError:  # orjson writes UTF-8, which has no lone surrogates
+        text = json.dumps(document, indent=2, sort_keys=True, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def tell(line: str) -> None:

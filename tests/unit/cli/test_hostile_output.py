@@ -164,3 +164,23 @@ def test_show_tells_the_change_and_who_approved_it(kept: Chains) -> None:
     printed = run(kept, "show", ref.key)
     assert "approved by Olga Owner" in printed
     assert "{" not in printed.split("Audit")[0], "a person reads sentences, not literals"
+
+
+@pytest.mark.parametrize("command", ["tickets", "show"])
+def test_half_a_character_in_a_ticket_stops_no_command(kept: Chains, command: str) -> None:
+    ref = kept.world.ask("broken \ud83d text \x00")
+    kept.world.run()
+    key = [ref.key] if command == "show" else []
+    assert json.loads(run(kept, command, *key, "--json"))
+    assert "[U+D83D]" in run(kept, "show", ref.key)
+
+
+def test_an_export_of_a_ticket_with_half_a_character_in_it_is_verified(kept: Chains) -> None:
+    ref = kept.world.ask("broken \ud83d text \x00")
+    kept.world.run()
+    for form in ("json", "html"):
+        run(kept, "audit", "export", "--ticket", ref.key, "--format", form)
+    path = kept.config.parent / "export.json"
+    run(kept, "audit", "export", "--ticket", ref.key, "--to", str(path))
+    run(kept, "audit", "verify", "--file", str(path))
+    run(kept, "audit", "verify")
