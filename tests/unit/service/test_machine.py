@@ -18,10 +18,12 @@ from engine.domain.audit import first_misfit
 from engine.domain.change import ChainState, ChangeState, Membership, Verdict, VerdictKind
 from engine.domain.effect import EffectKind, EffectPhase
 from engine.domain.refs import TicketRef
+from engine.domain.schedule import NativeSchedule, Obstacle, ObstacleKind
 from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import TicketField, TicketState
 from engine.errors import OutcomeUnknownError, TransientError
 from engine.service import advance, gate, intake, judge, pauses
+from engine.service.effects import FIRING
 from engine.service.verdict_rules import Facts
 from engine.service.world import Services
 from engine.testing.interruptions import Killed, interrupted
@@ -64,7 +66,8 @@ class Firing(RuleBasedStateMachine):
         self.process = 1
         self.running = ""
         self.next_fault: tuple[str, str] | None = None
-        self.fired: list[str] = []
+        self.next_stop = ""
+        self.stop = ""
         self.plain = self.world.services
         self.world.services = self._watched("process-1")
 
@@ -82,12 +85,46 @@ class Firing(RuleBasedStateMachine):
     def _watch(self, point: str) -> None:
         if point == "before directory.implement":
             self._require_approval()
+        if point == self.next_stop and self.stop:
+            self.next_stop = ""
+            self._stop_everything()
         if self.next_fault is None or self.next_fault[0] != point:
             return
         kind, self.next_fault = self.next_fault[1], None
         if kind == "killed":
             raise Killed(point)
         raise OutcomeUnknownError(point) if kind == "unknown" else TransientError(point)
+
+    def _stop_everything(self) -> None:
+        """Somebody acts between two moments of one run."""
+        if self.stop == "pause":
+            pauses.pause(self.plain, by="operator", action=None, system=None)
+        elif self.stop == "hold":
+            owner = self.world.account("OWN1")
+            for change in self.world.changes.records.values():
+                if change.state is ChangeState.SCHEDULED:
+                    self.world.changes.hold(change.ref, is_held=True, by=owner)
+        else:
+            self.the_calendar_changes("blackout")
+
+    @rule(
+        point=st.sampled_from(["after changes.claim", "before directory.baseline"]),
+        stop=st.sampled_from(["pause", "hold", "blackout"]),
+        seconds=st.sampled_from([31, 121]),
+    )
+    def a_day_that_is_stopped_in_the_last_moment(self, point: str, stop: str, seconds: int) -> None:
+        """Then it passes, and what was withheld runs once."""
+        self.next_stop, self.stop = point, stop
+        self.a_good_day(seconds)
+        self.time_passes(seconds)
+        self.next_stop = self.stop = ""
+        pauses.resume(self.plain, by="operator", action=None, system=None)
+        owner = self.world.account("OWN1")
+        for change in self.world.changes.records.values():
+            if change.is_on_hold:
+                self.world.changes.hold(change.ref, is_held=False, by=owner)
+        self.the_calendar_changes("none")
+        self.time_passes(seconds)
 
     def _require_approval(self) -> None:
         """I2, I3, I11: judged by the records themselves at the moment of the call."""
@@ -99,7 +136,10 @@ class Firing(RuleBasedStateMachine):
                 if item.id == self.running
             ]
         ticket = self.world.desk.records.get(handling.ticket.id)
+        schedule = self.world.changes.schedule
         if handling.gate is Gate.CHANGE:
+            assert schedule.binding([self.world.clock.now()]) is None, "fired in a blackout"
+            assert not schedule.unreadable, "fired blindly"
             assert handling.change is not None
             change = self.world.changes.records[handling.change.id]
             assert change.state is ChangeState.IMPLEMENT
@@ -157,6 +197,21 @@ class Firing(RuleBasedStateMachine):
         if kind == "unknown" and point.endswith((".verify", ".send")):
             kind = "transient"
         self.next_fault = (f"{when} {point}", kind)
+
+    @rule(kind=st.sampled_from(["none", "none", "blackout", "conflict", "unreadable"]))
+    def the_calendar_changes(self, kind: str) -> None:
+        now = self.world.clock.now()
+        obstacle = Obstacle(
+            kind=ObstacleKind.BLACKOUT if kind == "blackout" else ObstacleKind.CONFLICT,
+            name="audit",
+            begins_at=now,
+            ends_at=now + timedelta(hours=8),
+            is_binding=kind == "blackout",
+        )
+        self.world.changes.schedule = NativeSchedule(
+            obstacles=(obstacle,) if kind in {"blackout", "conflict"} else (),
+            unreadable="no right" if kind == "unreadable" else "",
+        )
 
     # --- people
     @precondition(lambda self: len(self.refs) < 4)
@@ -266,11 +321,14 @@ class Firing(RuleBasedStateMachine):
         else:
             pauses.resume(self.plain, by="operator", action=None, system=None)
 
+    def _fired(self) -> list[str]:
+        return [call.key for call in self.world.directory.calls if not call.is_backout]
+
     # --- what must never happen
     @invariant()
     def no_action_runs_twice(self) -> None:
         """I1: one effect key is fired at most once, but where the target said it had not been."""
-        keys = [call.key for call in self.world.directory.calls if not call.is_backout]
+        keys = self._fired()
         assert len(keys) == len(set(keys))
         with self.world.store.begin() as work:
             known = {
@@ -280,6 +338,17 @@ class Firing(RuleBasedStateMachine):
                 if effect.kind is EffectKind.IMPLEMENT
             }
         assert set(keys) <= known
+
+    @invariant()
+    def what_is_withheld_never_fired_and_waits(self) -> None:
+        waits = {Stage.READY, Stage.AWAITING, Stage.APPROVED, Stage.PARKED}
+        with self.world.store.begin() as work:
+            for handling in work.handlings():
+                for effect in work.effects(handling.id):
+                    if effect.phase is EffectPhase.WITHHELD:
+                        assert FIRING not in effect.evidence
+                        assert handling.stage in waits
+                        assert effect.key not in self._fired()
 
     @invariant()
     def one_change_carries_each_key(self) -> None:
@@ -320,6 +389,7 @@ class Firing(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, left alone everything settles."""
         self.next_fault = None
+        self.world.changes.schedule = NativeSchedule()
         pauses.resume(self.plain, by="operator", action=None, system=None)
         for change in self.world.changes.records.values():
             change.is_on_hold = False
