@@ -28,7 +28,17 @@ def commands() -> list[str]:
 
 def test_the_readme_shows_every_command_of_the_command_line() -> None:
     shown = {shlex.split(line)[1] for line in commands() if line.startswith(".venv/bin/tiergate")}
-    assert shown >= {"check", "tickets", "show", "status", "tiers", "audit", "pause", "resume"}
+    assert shown >= {
+        "init",
+        "check",
+        "tickets",
+        "show",
+        "status",
+        "tiers",
+        "audit",
+        "pause",
+        "resume",
+    }
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
@@ -49,7 +59,7 @@ def test_ci_runs_the_readme_s_test_command() -> None:
 
 
 @pytest.mark.slow
-def test_the_tour_of_the_readme_works_as_it_stands_there(stage: Stage) -> None:
+def test_the_tour_of_the_readme_works_as_it_stands_there(stage: Stage, tmp_path: Path) -> None:
     wanted = {"forgotten-password", "developer-group", "privileged-approved"}
     seed = Seed(tickets=tuple(one for one in load_seed().tickets if one.name in wanted))
     stage.settle()
@@ -64,6 +74,8 @@ def test_the_tour_of_the_readme_works_as_it_stands_there(stage: Stage) -> None:
         arguments = shlex.split(line)[1:]
         if arguments[0] in {"demo", "sandbox"}:
             continue
+        if arguments[0] == "init":
+            arguments[1] = str(tmp_path / arguments[1])
         done = stage.run(*arguments)
         assert done.returncode == 0, f"{line}: {done.stdout}\n{stage.log()}"
         assert done.stdout, line
