@@ -13,9 +13,11 @@ from connectors.jira.client import JiraClient
 from connectors.jira.site import REQUEST_TYPE, Site
 from connectors.jira.values import TEXT_MOST, Payload, instant, listing, mapping, text_of
 from engine.domain.refs import Account
+from engine.domain.ticket import RunNow
 from engine.errors import DoesNotFitError, MissingRightError, OutcomeUnknownError
 
 HOLD = re.compile(r"^\s*tiergate:\s*(hold|release)\b", re.IGNORECASE | re.MULTILINE)
+RUN_NOW = re.compile(r"^\s*tiergate:\s*(run now)\b", re.IGNORECASE | re.MULTILINE)
 _INTERNAL = "sd.public.comment"
 _MARKER = "tiergate.marker"
 
@@ -115,6 +117,14 @@ class Notes:
             or one.written_by.identity != reporter.identity
         ]
         return bool(words) and words[-1] == "hold"
+
+    def run_now(self, issue_id: str) -> RunNow | None:
+        """Return the newest internal note that asks to run the plan now."""
+        found = [one for one, _ in self.spoken(issue_id, RUN_NOW)]
+        if not found:
+            return None
+        last = found[-1]
+        return RunNow(id=f"comment-{last.id}", by=last.written_by, at=last.at)
 
     def add(self, issue_id: str, text: str, *, marker: str, is_public: bool) -> None:
         """Add a comment once.

@@ -1,5 +1,6 @@
 """An issue as a ticket: which of its fields mean what, and what a person has set by hand."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from connectors.jira.mapping import (
     native_approval,
 )
 from connectors.jira.moves import status_of
-from connectors.jira.notes import HOLD, Notes
+from connectors.jira.notes import HOLD, RUN_NOW, Notes
 from connectors.jira.settings import FieldTarget, JiraSettings
 from connectors.jira.site import APPROVALS, REQUEST_TYPE, NativeField, Site
 from connectors.jira.transport import RefusedError
@@ -226,17 +227,12 @@ class Records:
             is_security=bool(labels & _folded(self._settings.security_labels))
             or fields.get("security") is not None,
             updated_by=_last_author(history),
+            run_now=self._notes.run_now(one.id) if _may_say(one, RUN_NOW) else None,
         )
 
     def _is_held(self, one: Found) -> bool:
-        """Whether an agent's internal note says hold, and no later one says release.
-
-        The comments shown with the issue only tell whether it is worth a closer look.
-        """
-        shown = mapping(one.fields.get("comment") or {}, "comment")
-        bodies = [text_of(note.get("body")) for note in listing(shown.get("comments") or [], "c")]
-        is_cut = len(bodies) < int(shown.get("total") or 0)
-        if not is_cut and not any(HOLD.search(body) for body in bodies):
+        """Whether an agent's internal note says hold, and no later one says release."""
+        if not _may_say(one, HOLD):
             return False
         return self._notes.is_held(one.id, self._client.account(one.fields.get("reporter")))
 
@@ -335,6 +331,14 @@ class Records:
             raise MissingRightError(
                 f"{self._client.name} issue {one.key}: its approvals cannot be read ({error})"
             ) from None
+
+
+def _may_say(one: Found, words: re.Pattern[str]) -> bool:
+    """Whether the comments shown with an issue make it worth a closer look for these words."""
+    shown = mapping(one.fields.get("comment") or {}, "comment")
+    bodies = [text_of(note.get("body")) for note in listing(shown.get("comments") or [], "c")]
+    is_cut = len(bodies) < int(shown.get("total") or 0)
+    return is_cut or any(words.search(body) for body in bodies)
 
 
 def field_text(fields: Payload, native: NativeField, target: FieldTarget) -> str:

@@ -137,14 +137,15 @@ class Journals:
         ]
         return tuple(sorted(found, key=lambda command: command.at)), hidden
 
-    def held(self, owners: Mapping[str, str]) -> frozenset[str]:
+    def held(self, owners: Mapping[str, str], said: Iterable[Command]) -> frozenset[str]:
         """Return which tickets a person told us to leave alone.
 
         Args:
             owners: Record id (a ticket's, or that of one of its tasks) to ticket id.
+            said: What people told us on these records, oldest first.
         """
         state: dict[str, bool] = {}
-        for command in self.commands(owners):
+        for command in said:
             if command.word in HOLDS:
                 state[owners[command.record_id]] = HOLDS[command.word]
         return frozenset(ticket for ticket, is_held in state.items() if is_held)

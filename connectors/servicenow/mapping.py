@@ -15,7 +15,7 @@ from connectors.servicenow.query import parse_instant
 from engine.domain.change import ApprovalState, ChangeState
 from engine.domain.decision import ChangeKind
 from engine.domain.refs import Account, TicketKind, TicketRef
-from engine.domain.ticket import NativeApproval, Ticket, TicketField, TicketState
+from engine.domain.ticket import NativeApproval, RunNow, Ticket, TicketField, TicketState
 from engine.errors import InvalidAnswerError, UnmappedValueError
 
 V = TypeVar("V")
@@ -257,6 +257,7 @@ class TicketMapping:
             ),
             is_security=is_incident and text(record, "category") in self._security,
             updated_by=text(record, "sys_updated_by"),
+            run_now=around.run_now.get(ref.id),
         )
 
 
@@ -281,6 +282,7 @@ class Surroundings:
         edited: Record id to the triage fields that a person changed.
         held: Record ids that a person told us to leave alone.
         tasks: Requested item id to the assignees of its open catalog tasks.
+        run_now: Record ids to the newest note that asks to run the plan now.
         own: Our own account; being assigned to us is nobody's taking.
     """
 
@@ -293,6 +295,7 @@ class Surroundings:
         edited: Mapping[str, frozenset[TicketField]],
         held: frozenset[str],
         tasks: Mapping[str, tuple[Account, ...]],
+        run_now: Mapping[str, RunNow] | None = None,
     ) -> None:
         self.own = own
         self.users = users
@@ -300,6 +303,7 @@ class Surroundings:
         self.edited = edited
         self.held = held
         self.tasks = tasks
+        self.run_now = run_now or {}
 
     def creator(self, user_name: str) -> Account | None:
         """Return the account whose session made the record; None when it cannot be told."""
@@ -345,6 +349,7 @@ ANSWERS: Mapping[str, str] = {
     "wrong person": "wrong_person",
     "do it myself": "do_it_myself",
 }
+RUN_NOW = "run now"
 HOLDS: Mapping[str, bool] = {"hold": True, "release": False}
 
 

@@ -10,13 +10,14 @@ from connectors.servicenow.journals import Journals
 from connectors.servicenow.mapping import (
     BOOLEANS,
     NATIVE_FIELDS,
+    RUN_NOW,
     TASK_FIELDS,
     Surroundings,
     account_of,
     map_or_raise,
 )
 from engine.domain.refs import Account
-from engine.domain.ticket import TicketField
+from engine.domain.ticket import RunNow, TicketField
 
 _OPTION = "sc_item_option."
 _QUESTION = "sc_item_option.item_option_new."
@@ -46,12 +47,21 @@ class Around:
         tasks = self.tasks(ids) if is_request else ()
         owners = {one: one for one in ids}
         owners |= {text(task, "sys_id"): text(task, "request_item") for task in tasks}
+        said = self._journals.commands(owners)
+        asking = [one for one in said if one.word == RUN_NOW and one.by != ENGINE]
+        users = self._accounts.by_user_name(
+            (*(text(one, "sys_created_by") for one in records), *(one.by for one in asking))
+        )
         return Surroundings(
             own,
-            users=self._accounts.by_user_name(text(one, "sys_created_by") for one in records),
+            users=users,
             variables=self.variables(ids) if is_request else {},
             edited=self.edited(table, records, own),
-            held=self._journals.held(owners),
+            held=self._journals.held(owners, said),
+            run_now={
+                owners[one.record_id]: RunNow(id=one.id, by=users.get(one.by), at=one.at)
+                for one in asking
+            },
             tasks=self._assignees(tasks),
         )
 

@@ -1,4 +1,4 @@
-"""`tiergate pause`, `resume`, `retry`, `release`, `undo`: what an operator may switch."""
+"""`tiergate pause`, `resume`, `retry`, `release`, `emergency`, `undo`: an operator's switches."""
 
 import getpass
 from collections.abc import Collection, Mapping
@@ -21,6 +21,7 @@ from engine.domain.refs import TicketRef
 from engine.errors import ConfigurationError
 from engine.ports.store import Pause
 from engine.service import operations
+from engine.service.emergency import expedite
 
 ActionOption = Annotated[str | None, typer.Option("--action", help="Only this action.")]
 SystemOption = Annotated[str | None, typer.Option("--system", help="Only this system.")]
@@ -104,6 +105,14 @@ def release(key: KeyArgument, *, config: ConfigOption = None) -> None:
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         operations.release(daemon.services, _ref(daemon, key), by=_operator())
     tell(f"{key}: released")
+
+
+def emergency(key: KeyArgument, *, config: ConfigOption = None, reason: ReasonOption = "") -> None:
+    """Run it now: an emergency change instead of the one that waits; it is approved anew."""
+    with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
+        ref = _ref(daemon, key)
+        expedite(daemon.services, ref, by=_operator(), reason=reason)
+    tell(f"{key}: withdraws its change; an emergency change follows and waits for approval")
 
 
 def undo(key: KeyArgument, *, config: ConfigOption = None) -> None:

@@ -42,6 +42,18 @@ class TicketField(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunNow:
+    """A person's internal note that asks to run the plan now, as an emergency change.
+
+    `id` is the native note's own, `by` its author; None when nobody can tell.
+    """
+
+    id: str
+    by: Account | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """A ticket at one version.
 
@@ -58,6 +70,7 @@ class Ticket:
         fields: The triage fields as they stand, vendor values; empty text where unset.
         edited: The triage fields that a person set or changed after creation.
         is_held: A person told us to stop here (note `tiergate: hold`, label `tiergate-hold`).
+        run_now: The newest internal note `tiergate: run now`.
         group, assignee: Who works on it; an assignee means a person took it.
         approvals_by: Ids of accounts that decided the ticket's own approval.
     """
@@ -86,6 +99,7 @@ class Ticket:
     is_major_incident: bool = False
     is_security: bool = False
     updated_by: str = ""
+    run_now: RunNow | None = None
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ from engine.domain.refs import Account, ChangeRef, Person
 from engine.domain.stage import Gate, Stage
 from engine.errors import PersonUnknownError
 from engine.ports.changes import ChangeControl
-from engine.service import decide, desk_gate, moves, plan, takeover
+from engine.service import decide, desk_gate, emergency, moves, plan, takeover
 from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import verdict
 from engine.service.verdict_rules import Facts, Identity, deciding
@@ -128,6 +128,9 @@ def still_wanted(services: Services, handling: Handling) -> Outcome | Stale | No
     changed = takeover.asker_changed(services, handling, seen)
     if changed is not None:
         return changed
+    asked = emergency.asked(services, handling, seen)
+    if asked is not None:
+        return Stale(because=asked.because, decision=asked.decision, may_revise=True)
     today = decide.again(services, handling, decide.refreshed(services, handling, seen))
     because = decide.stricter(handling, today)
     if not because:

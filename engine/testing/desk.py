@@ -9,7 +9,7 @@ from engine.domain.change import ClaimResult, FieldEdit, Membership
 from engine.domain.desk import DeskAnswer, DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
-from engine.domain.ticket import NativeApproval, Ticket, TicketField, TicketState
+from engine.domain.ticket import NativeApproval, RunNow, Ticket, TicketField, TicketState
 from engine.errors import RecordNotFoundError, UnmappedValueError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
@@ -341,6 +341,9 @@ class MemoryTicketDesk:
             return
         if command in {"hold", "release"}:
             self._save(record, is_held=command == "hold")
+        if command == "run now":
+            ask = RunNow(id=f"n{len(record.notes)}", by=by, at=self._clock.now())
+            self._save(record, run_now=ask)
         for words, answer in _ANSWERS.items():
             if command == words or command.startswith(f"{words} "):
                 code = command.removeprefix(words).strip()
