@@ -269,7 +269,7 @@ class Opening:
     def _complete(self, issue_id: str, draft: ChangeDraft, values: Mapping[str, Any]) -> None:
         """Write what the form did not take, the property, and the link; all of it repeatable."""
         if self._links.property(issue_id, CHANGE) is None:
-            rest = {**self._missing(values), **self._approvers(draft)}
+            rest = {**self._missing(issue_id, draft, values), **self._approvers(draft)}
             if rest:
                 self._edit(issue_id, rest)
             self._links.put(issue_id, CHANGE, _identity(draft))
@@ -288,11 +288,24 @@ class Opening:
             rest = self._dispensable(refused, values)
             self._client.write("PUT", path, {"fields": rest, **more}, is_repeatable=True)
 
-    def _missing(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _missing(
+        self, issue_id: str, draft: ChangeDraft, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what the form did not take.
+
+        What the map says of risk and the like stands back where the site's own automation has
+        filled the field meanwhile: that is its calculation, and it decides who approves.
+        """
         if self._settings.mode is GateMode.STATUS:
             return {}
         form = self.request_type().form
-        return {name: value for name, value in values.items() if name not in form}
+        rest = {name: value for name, value in values.items() if name not in form}
+        natives = {self._site.field(name).id for name in draft.native} & set(rest)
+        if natives:
+            bean = self._client.get(f"issue/{issue_id}", {"fields": ",".join(sorted(natives))})
+            held = mapping(mapping(bean, "issue").get("fields"), "issue.fields")
+            rest = {name: one for name, one in rest.items() if not held.get(name)}
+        return rest
 
     def _approvers(self, draft: ChangeDraft) -> dict[str, Any]:
         """Return the approvers to set, once and before anybody is asked, where that is ours."""

@@ -27,6 +27,7 @@ from connectors.servicenow.moves import Moves
 from connectors.servicenow.neighbours import naming
 from connectors.servicenow.plan_tasks import PlanTasks
 from connectors.servicenow.settings import ServiceNowSettings
+from connectors.servicenow.severity import raise_severity
 from connectors.servicenow.snapshots import (
     ChangeMapping,
     plan_text,
@@ -192,6 +193,7 @@ class ServiceNowChanges:
         if self._mapping.state(text(record, "state")) is not ChangeState.NEW:
             self._adoption.require_asked_by_us(ref, record)
             return
+        raise_severity(self._client, ref, draft)
         self._moves.submit(ref, _SUBMITTED[draft.kind])
 
     def _require_ours(self, ref: ChangeRef, record: Record, draft: ChangeDraft) -> None:

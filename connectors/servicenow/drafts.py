@@ -6,6 +6,7 @@ from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.mapping import CHANGE_KINDS
 from connectors.servicenow.settings import ChangeSettings
+from connectors.servicenow.severity import SEVERITY, severity_of
 from connectors.servicenow.snapshots import LARGEST, TEXT_FIELDS
 from engine.domain.decision import ChangeKind
 from engine.domain.plan import ChangeDraft
@@ -18,7 +19,7 @@ NATIVE = frozenset(
     {
         "risk", "impact", "urgency", "priority", "scope", "category", "reason", "assignment_group",
         "cmdb_ci", "business_service", "service_offering", "production_system", "cab_required",
-        "outside_maintenance_schedule", "company", "location",
+        "outside_maintenance_schedule", "company", "location", "chg_model",
     }
 )  # fmt: skip
 """The fields that decide who approves natively and that an action's map entry may set.
@@ -55,7 +56,7 @@ class DraftMapping:
         if len(draft.correlation_id) > _CORRELATION_LIMIT:
             raise DoesNotFitError(f"correlation_id holds {_CORRELATION_LIMIT} characters")
         if model := self._settings.models.get(draft.kind):
-            values["chg_model"] = model
+            values.setdefault("chg_model", model)
         if draft.window.earliest is not None:
             values["start_date"] = q.instant(draft.window.earliest)
         if draft.window.latest is not None:
@@ -81,7 +82,9 @@ class DraftMapping:
             raise ConfigurationError(
                 f"{self._system}: a change's {', '.join(odd)} cannot be set by the tier map"
             )
-        values = dict(draft.native)
+        # Risk and impact are raised once the instance has calculated its own; see `severity`.
+        severity_of(draft)
+        values = {name: value for name, value in draft.native.items() if name not in SEVERITY}
         group = (
             values.get("assignment_group")
             or self._settings.assignment_group

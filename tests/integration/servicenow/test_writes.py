@@ -229,3 +229,40 @@ def test_the_daemons_account_never_writes_an_approval(
     assert writes
     assert not [entry for entry in writes if "sysapproval" in entry.target]
     assert {entry.method for entry in writes} == {"POST", "PATCH"}
+
+
+@pytest.mark.parametrize(
+    ("native", "theirs", "expected"),
+    [("2", "3", "2"), ("3", "2", "2"), ("4", "3", "3"), ("1", "1", "1")],
+)
+def test_risk_and_impact_are_raised_to_the_maps_and_never_lowered(
+    call: Call,
+    snow: ServiceNowAdapters,
+    draft: ChangeDraft,
+    native: str,
+    theirs: str,
+    expected: str,
+) -> None:
+    """What the instance calculated may be more severe; that stays."""
+    drafted = dataclasses.replace(draft, native={"risk": native, "impact": native})
+    ref = snow.changes.open(drafted)
+    path = f"{TABLE}/change_request/{ref.id}"
+    call("PATCH", path, json={"risk": theirs, "impact": theirs})
+    snow.changes.submit(ref, drafted)
+    found = call("GET", path)
+    assert (found["risk"], found["impact"]) == (expected, expected)
+
+
+def test_a_risk_that_is_no_number_is_a_configuration_error(
+    snow: ServiceNowAdapters, draft: ChangeDraft
+) -> None:
+    with pytest.raises(ConfigurationError, match="no number"):
+        snow.changes.open(dataclasses.replace(draft, native={"risk": "high"}))
+
+
+def test_the_map_chooses_the_change_model(call: Call, connect: Connect, draft: ChangeDraft) -> None:
+    model = "007c4001c343101035ae3f52c1d3aeb2"
+    snow = connect(changes={"assignment_group": "Software", "models": {"normal": "0" * 32}})
+    ref = snow.changes.open(dataclasses.replace(draft, native={"chg_model": model}))
+    found = call("GET", f"{TABLE}/change_request/{ref.id}")["chg_model"]["value"]
+    assert found == model

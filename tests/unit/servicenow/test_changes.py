@@ -53,6 +53,7 @@ def change(**values: str) -> dict[str, Any]:
         "on_hold": "false",
         "sys_mod_count": "1",
         "correlation_id": DRAFT.correlation_id,
+        "risk": "2",
         **{native: getattr(TEXT, name) for name, native in TEXT_FIELDS.items()},
         **values,
     }
@@ -81,7 +82,6 @@ def test_a_change_is_opened_with_every_field_that_approvers_read(
         "correlation_id": "tg:INC0010245:1-r1",
         "correlation_display": "Tiergate",
         "assignment_group": GROUP,
-        "risk": "2",
         "start_date": "2026-11-20 10:42:07",
         "end_date": "2026-11-20 14:42:07",
         "requested_by": "c3" * 16,
