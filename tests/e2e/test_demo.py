@@ -2,7 +2,9 @@
 
 import itertools
 import re
+import signal
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -42,3 +44,40 @@ def test_every_ticket_of_the_unattended_demo_reaches_its_expected_end(tmp_path: 
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "ends reached" in done.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_attended_demo_cleanly_and_leaves_no_process(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = subprocess.Popen(
+        [sys.executable, "-P", "-m", "engine.cli.main", "demo", "--data", str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout is not None
+    with demo, demo.stdout:
+        said: list[str] = []
+        for line in demo.stdout:
+            said.append(line)
+            if "approve: http" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        said += demo.stdout
+        assert demo.wait(60) == 0, "".join(said)
+    assert any("/api/now/table/sysapproval_approver" in line for line in said)
+    assert "\x1b" not in "".join(said), "no colour where nobody watches on a terminal"
+    left = [
+        process
+        for process in Path("/proc").glob("[0-9]*/cmdline")
+        if str(folder).encode() in _read(process)
+    ]
+    assert not left
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # the process ended meanwhile
+        return b""
