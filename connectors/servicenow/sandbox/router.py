@@ -13,6 +13,7 @@ from connectors.servicenow.sandbox.api.catalog import CatalogApi
 from connectors.servicenow.sandbox.api.change import ChangeApi
 from connectors.servicenow.sandbox.api.cmdb import CmdbApi
 from connectors.servicenow.sandbox.api.importset import ImportSetApi
+from connectors.servicenow.sandbox.api.legacy import LegacyApi
 from connectors.servicenow.sandbox.api.misc import KnowledgeApi, TinyUrls
 from connectors.servicenow.sandbox.api.oauth import OAuthApi
 from connectors.servicenow.sandbox.api.stats import StatsApi
@@ -36,6 +37,7 @@ from connectors.servicenow.sandbox.xmlform import xml_read, xml_written
 _VERSION = r"(?:(?P<version>v\d+)/)?"
 _ONE_RECORD = re.compile(r"/[0-9A-Za-z]{32}(?:/|$)")
 _JSON_TYPES = ("application/json", "text/json")
+_ACCEPTED = ("json", "*/*", "xml", "application/*", "text/csv")
 _BODIED = ("POST", "PUT", "PATCH")
 
 Handler = Callable[[Call, re.Match[str]], Reply]
@@ -55,7 +57,7 @@ class Router:
         batch, stats = BatchApi(self.dispatch), StatsApi(instance)
         attachments, changes = AttachmentApi(instance, table), ChangeApi(instance)
         knowledge, cmdb = KnowledgeApi(instance), CmdbApi(instance, table)
-        imports = ImportSetApi(instance)
+        imports, legacy = ImportSetApi(instance), LegacyApi(instance)
         self._routes: list[tuple[re.Pattern[str], Handler]] = []
         self.add(
             rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
@@ -94,6 +96,10 @@ class Router:
         self.add(
             rf"/api/sn_km_api/{_VERSION}knowledge/articles(?:/(?P<id>[^/]+))?/?",
             lambda call, match: knowledge.handle(call, match["id"] or ""),
+        )
+        self.add(
+            r"/(?P<table>[a-z0-9_]+?)(?:_list)?\.do",
+            lambda call, match: legacy.handle(call, match["table"]),
         )
         self.add(rf"/api/now/{_VERSION}tinyurl/?", lambda call, _match: self._tiny.handle(call))
 
@@ -252,7 +258,7 @@ class Router:
 
 def _check_types(call: Call) -> None:
     accept = call.headers.get("accept", "")
-    if accept and not any(word in accept for word in ("json", "*/*", "xml", "application/*")):
+    if accept and not any(word in accept for word in _ACCEPTED):
         raise ApiError(406, "Not Acceptable", f"Media type {accept} is not supported")
     if call.method not in _BODIED or not call.body or "/attachment" in call.path:
         return
