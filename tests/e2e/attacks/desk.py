@@ -10,9 +10,10 @@ import ldap3
 
 from connectors.ldap.sandbox.seed import group_dn, person_dn
 from tests.e2e.attacks.directory import administrator
+from tests.e2e.attacks.forbidden import forbidden
 from tests.e2e.attacks.offices import JiraOffice, ServiceNowOffice
 from tests.e2e.attacks.scene import Attack, Play, perform
-from tests.e2e.attacks.test_moments import begin, end, together, twin
+from tests.e2e.attacks.test_moments import begin, together, twin
 from tests.e2e.attacks.theatre import Company, edit_yaml
 
 O = TypeVar("O", ServiceNowOffice, JiraOffice)  # noqa: E741  the office of a play's vendor
@@ -37,6 +38,12 @@ def with_way(company: Company, way: Mapping[str, str]) -> None:
         document["systems"][company.system]["desk"] = dict(way)
 
     edit_yaml(company.config, change)
+
+
+def changed(play: Play[ServiceNowOffice] | Play[JiraOffice], *, effects: int) -> None:
+    """So many changes at the target so far, and none by the daemon that it must never make."""
+    assert len(play.theatre.effects()) == effects, play.theatre.effects()
+    assert forbidden(play.office.system, play.office.log(), play.office.stolen) == []
 
 
 def codes(play: Play[O]) -> list[str]:
@@ -87,7 +94,7 @@ def one_store_each(play: Play[O], store: Path, accept: Callable[[Play[O]], None]
         reasons = {play.handling().reason, other.handling(play.ref()).reason}
     finally:
         other.close()
-    end(play, effects=1)
+    changed(play, effects=1)
     assert any("another daemon claimed this acceptance" in reason for reason in reasons), reasons
 
 
@@ -109,7 +116,7 @@ def strangers(play: Play[O], accept: Callable[[Play[O]], None]) -> None:
         other.settle()
     finally:
         other.close()
-    end(play, effects=1)
+    changed(play, effects=1)
     assert len(codes(play)) == 1
 
 
@@ -128,7 +135,7 @@ def restored(
     play.company.open()
     accept(play)
     play.settle()
-    end(play, effects=1)
+    changed(play, effects=1)
     play.company.close()
     shutil.rmtree(play.company.folder / "data")
     shutil.copytree(backup, play.company.folder / "data")
@@ -138,7 +145,7 @@ def restored(
         directory.modify(group_dn("vpn-staff"), {"member": [gone]})
     play.company.open()
     play.settle()
-    end(play, effects=1)
+    changed(play, effects=1)
     found = play.handling()
     assert "another daemon claimed this acceptance" in found.reason, f"{found.stage} {found.reason}"
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from engine.domain.stage import Stage
+from tests.e2e.attacks.desk import changed
 from tests.e2e.attacks.offices import JiraOffice, ServiceNowOffice
 from tests.e2e.attacks.scene import Play
-from tests.e2e.attacks.test_moments import begin, end
+from tests.e2e.attacks.test_moments import begin
 from tests.e2e.attacks.theatre import act_after, edit_yaml
 
 DESK = {"servicenow": "d625dccec0a8016700a222a0f7900d06", "itsm-jira": "5b10ac8d-service-desk"}
@@ -73,7 +74,7 @@ def switched_in_the_last_second(
     play.pass_time(seconds=30)
     act_after(play.company, "claim", lambda: switch.set(stop=True, uid="luke.wilson"))
     play.settle()
-    end(play, effects=0)
+    changed(play, effects=0)
     found = play.handling()
     assert not found.stage.is_end
     with play.company.services.store.begin() as work:
@@ -83,11 +84,11 @@ def switched_in_the_last_second(
     assert said[-1] == pause.by
     switch.set(stop=False, uid="admin")
     play.settle()
-    end(play, effects=0)
+    changed(play, effects=0)
     switch.set(stop=True, uid="luke.wilson")
     switch.set(stop=False, uid="luke.wilson")
     play.settle()
-    end(play, effects=1)
+    changed(play, effects=1)
     assert play.handling().stage is Stage.FULFILLED
 
 
