@@ -208,15 +208,18 @@ def finish(services: Services, handling: Handling, outcome: Outcome) -> Handling
 
 def tell_end(services: Services, handling: Handling, outcome: Outcome) -> None:
     """Tell the ticket how it ended and take it off our own hold, as the table says."""
-    terms = END_TERMS[outcome.end]
     if not telling.may_write(handling):
         return
-    is_gone = False
     try:
         release_hold(services, handling)
+        _tell(services, handling, outcome)
     except RecordNotFoundError:
-        is_gone = True  # the ticket itself was deleted: nobody is there to be told
-    if is_gone or not (terms.has_note or handling.held_from is not None):
+        return  # the ticket itself was deleted: nobody is there to be told
+
+
+def _tell(services: Services, handling: Handling, outcome: Outcome) -> None:
+    terms = END_TERMS[outcome.end]
+    if not terms.has_note and handling.held_from is None:
         return
     handling = replace(handling, outcome=outcome)
     telling.outcome(services, handling, occasion="outcome", did=(), reason=outcome.because)
