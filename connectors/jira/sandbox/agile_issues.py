@@ -2,7 +2,7 @@
 
 from connectors.jira.sandbox import agile, index
 from connectors.jira.sandbox.api_issues import full_bean
-from connectors.jira.sandbox.api_search import compiled, keys, loaded, total
+from connectors.jira.sandbox.api_search import compiled, keys, loaded, start_of, token_of, total
 from connectors.jira.sandbox.jql.compiling import Compiled
 from connectors.jira.sandbox.jql.sql import Sql, both
 from connectors.jira.sandbox.site import Call
@@ -50,7 +50,10 @@ def on_board(call: Call, board: Row) -> Compiled:
 
 
 def page(call: Call, base: Compiled, *conditions: Sql) -> Row:
-    """Return a page of the issues that meet a query, more conditions, and the caller's `jql`."""
+    """Return a page of the issues that meet a query, more conditions, and the caller's `jql`.
+
+    Under the newer address of Cloud the pages go by token, under the older one by offset.
+    """
     index.catch_up(call.site)
     asked = call.query.get("jql")
     parts = [base.where, *conditions]
@@ -61,16 +64,28 @@ def page(call: Call, base: Compiled, *conditions: Sql) -> Row:
         if narrowed.sorts:
             order, values = narrowed.order, narrowed.order_values
     query = Compiled(both("AND", parts), order, values, restricted=True, sorts=0)
-    start = as_int(call.query.get("startAt"), 0, name="startAt")
     limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), _MOST)
-    found = loaded(call, keys(call, query, start, limit))
+    by_token = call.target.startswith("/rest/software/")
+    place = call.target.split("?", 1)[0]
+    start = (
+        start_of(call, place, call.query.get("nextPageToken"))
+        if by_token
+        else as_int(call.query.get("startAt"), 0, name="startAt")
+    )
+    numbers = keys(call, query, start, limit + 1)
+    found = loaded(call, numbers[:limit])
     fields, expand = call.words("fields"), call.words("expand")
+    beans = [issue_bean(call, one, fields, expand) for one in found]
+    if by_token:
+        more = len(numbers) > limit
+        token = {"nextPageToken": token_of(call, place, start + limit)} if more else {}
+        return {"issues": beans, "isLast": not more, **token}
     return {
         "expand": "schema,names",
         "startAt": start,
         "maxResults": limit,
         "total": total(call, query),
-        "issues": [issue_bean(call, one, fields, expand) for one in found],
+        "issues": beans,
     }
 
 

@@ -54,7 +54,7 @@ def _bean(call: Call, row: Row) -> Row:
     return bean | {
         "description": held.get("description") or "",
         "isFavourite": False,
-        "owner": beans.user_of(call, row["owner"]),
+        **({} if row["owner"] is None else {"owner": beans.user_of(call, row["owner"])}),
         "popularity": 0,
         "sharePermissions": [filters.share_bean(call, one) for one in held["sharePermissions"]],
         "editPermissions": [filters.share_bean(call, one) for one in held["editPermissions"]],

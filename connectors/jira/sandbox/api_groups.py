@@ -71,7 +71,12 @@ def get_group(call: Call) -> Json:
 def pick_groups(call: Call) -> Json:
     """Return groups whose name contains a text."""
     text = (call.query.get("query") or "").casefold()
-    found = [one for one in call.people.groups() if text in one["name"].casefold()]
+    out = {*call.query.getlist("excludeId"), *call.query.getlist("exclude")}
+    found = [
+        one
+        for one in call.people.groups()
+        if text in one["name"].casefold() and not {one["id"], one["name"]} & out
+    ]
     limit = as_int(call.query.get("maxResults"), 20, name="maxResults")
     shown: list[Row] = []
     for one in found[:limit]:

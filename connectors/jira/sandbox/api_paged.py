@@ -1,16 +1,12 @@
 """Cloud's paged lists of what the older resources return whole."""
 
-from collections.abc import Callable
-
 from connectors.jira.sandbox import beans, show
 from connectors.jira.sandbox.api_meta import priority_bean
-from connectors.jira.sandbox.jql.syntax import JqlError, parse
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
 from connectors.jira.sandbox.wire import (
     Json,
     Row,
     as_int,
-    bad_payload,
     bad_request,
     page_bean,
     sliced,
@@ -116,20 +112,3 @@ def labels(call: Call) -> Json:
         "SELECT DISTINCT value FROM ix_value WHERE field='labels' ORDER BY value"
     )
     return _page(call, "/label", [row["value"] for row in rows])
-
-
-@routes.on("POST", "/jql/parse", anonymous=True, flavours=CLOUD_ONLY)
-def parse_queries(call: Call) -> Json:
-    """Say of each query whether it is JQL."""
-    queries = call.json().get("queries")
-    if not isinstance(queries, list) or not queries:
-        raise bad_payload()
-    return {"queries": [_parsed(str(one), parse) for one in queries]}
-
-
-def _parsed(query: str, read: Callable[[str], object]) -> Row:
-    try:
-        read(query)
-    except JqlError as error:
-        return {"query": query, "errors": error.messages}
-    return {"query": query}

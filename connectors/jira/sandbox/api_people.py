@@ -27,7 +27,10 @@ def _with_groups(call: Call, account: Account) -> Row:
     expand = call.words("expand")
     bean["locale"] = account.locale
     bean["groups"] = {"size": len(groups), "items": []}
-    bean["applicationRoles"] = {"size": 1, "items": []}
+    roles = [{"key": "jira-software", "name": "Jira Software", "groups": []}]
+    bean["applicationRoles"] = {"size": len(roles), "items": []}
+    if "applicationRoles" in expand:
+        bean["applicationRoles"]["items"] = roles
     if "groups" in expand:
         bean["groups"]["items"] = [beans.group(call, one) for one in groups]
     bean["expand"] = "groups,applicationRoles"
@@ -114,6 +117,8 @@ def assignable(call: Call) -> Json:
         project = int(issues.visible(call, ref)["project"])
     else:
         key = call.query.get("project") or ""
+        if not key and call.cloud:
+            raise bad_request("Issue or project must be specified.")
         row = call.store.row("SELECT id FROM project WHERE key=? OR id=?", key.upper(), key)
         if row is None or not call.may("BROWSE_PROJECTS", row["id"]):
             raise not_found(f"No project could be found with key '{key}'.")
@@ -124,6 +129,33 @@ def assignable(call: Call) -> Json:
     wanted = call.query.get("accountId")
     if wanted:
         found = [one for one in found if one.id == wanted]
+    return _users_page(call, found)
+
+
+@routes.on("GET", "/user/permission/search", flavours=CLOUD_ONLY)
+def with_permissions(call: Call) -> Json:
+    """Return the users who hold all of some permissions in a project or for an issue."""
+    wanted = call.words("permissions")
+    known = {one for held in call.definition.permissions.values() for one in held}
+    if not wanted or not set(wanted) <= known:
+        raise bad_request("The permissions are not valid.")
+    ref, key = call.query.get("issueKey"), call.query.get("projectKey", "")
+    if ref:
+        project = int(issues.visible(call, ref)["project"])
+    else:
+        row = call.store.row("SELECT id FROM project WHERE key=?", key)
+        if row is None:
+            raise bad_request("Issue or project must be specified.")
+        project = row["id"]
+    account = call.query.get("accountId")
+    text = call.query.get("query", "")
+    people = call.people.search(text) if text else call.people.all()
+    found = [
+        one
+        for one in people
+        if (not account or one.id == account)
+        and all(call.people.may(one, each, project) for each in wanted)
+    ]
     return _users_page(call, found)
 
 
@@ -227,8 +259,9 @@ def pick_users(call: Call) -> Json:
     if text is None:
         raise bad_request("'query' is required.")
     found = call.people.search(text) if call.caller else []
+    limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 1000)
     shown: list[Row] = []
-    for one in found[:50]:
+    for one in found[:limit]:
         key = {"accountId": one.id} if call.cloud else {"name": one.name, "key": one.id}
         shown.append({**key, "html": one.display, "displayName": one.display})
     return {

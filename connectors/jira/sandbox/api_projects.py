@@ -30,7 +30,9 @@ def visible_project(call: Call, key: str) -> Row:
     Raises:
         ApiError: 404.
     """
-    row = call.store.row("SELECT * FROM project WHERE key=? OR id=?", key.upper(), key)
+    # A key is taken as it is written on Cloud, and in any case on Data Center.
+    named = key if call.cloud else key.upper()
+    row = call.store.row("SELECT * FROM project WHERE key=? OR id=?", named, key)
     if row is None or not call.may("BROWSE_PROJECTS", row["id"]):
         noun = "key" if not key.isdigit() else "id"
         raise not_found(f"No project could be found with {noun} '{key}'.")
@@ -139,6 +141,10 @@ def search_projects(call: Call) -> Json:
         and (not wanted or wanted & {row["key"], str(row["id"])})
         and (not kinds or call.definition.templates[row["template"]]["type"] in kinds)
     ]
+    order = call.query.get("orderBy") or "key"
+    name = order.lstrip("+-")
+    if name in {"key", "name"}:
+        found.sort(key=lambda row: str(row[name]).casefold(), reverse=order.startswith("-"))
     start = as_int(call.query.get("startAt"), 0, name="startAt")
     limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 100)
     page = [_brief(call, row) for row in sliced(found, start, limit)]
@@ -294,6 +300,13 @@ def delete_project(call: Call) -> Json:
         call.store.run("DELETE FROM filter WHERE id=?", board["filter"])
     remove_project(call.store, row["id"])
     return Reply(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.on("GET", "/project/{project}/hierarchy", flavours=CLOUD_ONLY)
+def hierarchy(call: Call) -> Json:
+    """Refuse the hierarchy of types: only team-managed projects have one of their own."""
+    row = visible_project(call, call.path["project"])
+    raise not_found(f"Project {row['id']} is not simplified.")
 
 
 @routes.on("GET", "/project/{project}/statuses", anonymous=True)

@@ -107,12 +107,18 @@ def _refresh(call: Call, reconciled: list[int]) -> None:
     index.catch_up(call.site, reconciled)
 
 
-def _token(call: Call, jql: str, start: int) -> str:
+def token_of(call: Call, jql: str, start: int) -> str:
+    """Return the token of the page that begins at a place."""
     body = dumps({"q": jql, "s": start, "t": call.site.now()})
     return base64.urlsafe_b64encode(body.encode()).decode()
 
 
-def _start(call: Call, jql: str, token: Json) -> int:
+def start_of(call: Call, jql: str, token: Json) -> int:
+    """Return where the page of a token begins.
+
+    Raises:
+        ApiError: 400, it is no token of this query, or an old one.
+    """
     if not token:
         return 0
     try:
@@ -146,14 +152,14 @@ def _enhanced(call: Call, asked: Row) -> Row:
     wanted = [part for one in fields for part in str(one).split(",")]
     slim = not wanted or set(wanted) <= {"id", "key"}
     limit = min(limit, _MOST_IDS if slim else _MOST_FULL)
-    start = _start(call, str(jql), asked.get("nextPageToken"))
+    start = start_of(call, str(jql), asked.get("nextPageToken"))
     numbers = keys(call, query, start, limit + 1)
     page = loaded(call, numbers[:limit])
     expand = [part.strip() for part in (asked.get("expand") or "").split(",") if part.strip()]
     answer: Row = {"issues": [_found(call, one, wanted, expand) for one in page]}
     answer["isLast"] = len(numbers) <= limit
     if not answer["isLast"]:
-        answer["nextPageToken"] = _token(call, str(jql), start + limit)
+        answer["nextPageToken"] = token_of(call, str(jql), start + limit)
     if page and "names" in expand:
         specs = show.chosen(call, wanted or ["-"], "*navigable")
         answer["names"] = {spec.id: spec.name for spec in specs}

@@ -185,9 +185,14 @@ def viewers(call: Call) -> Json:
             raise not_found(f"No project could be found with key '{key}'.")
         project = found
     text = call.query.get("query") or call.query.get("username") or ""
+    account = call.query.get("accountId")
+    if call.cloud and not text and not account and "query" not in call.query:
+        raise bad_request("The username query parameter was not provided.")
     start = as_int(call.query.get("startAt"), 0, name="startAt")
     limit = min(as_int(call.query.get("maxResults"), 50, name="maxResults"), 1000)
     people = [
-        one for one in call.people.search(text) if call.people.may(one, "BROWSE_PROJECTS", project)
+        one
+        for one in call.people.search(text)
+        if call.people.may(one, "BROWSE_PROJECTS", project) and (not account or one.id == account)
     ]
     return [beans.user(call, one) for one in sliced(people, start, limit)]

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from connectors.jira.sandbox import (
     api_avatars,
     api_boards,
+    api_bulk_properties,
     api_changelog,
     api_columns,
     api_comments,
@@ -22,9 +23,11 @@ from connectors.jira.sandbox import (
     api_find_more,
     api_groups,
     api_issues,
+    api_jql,
     api_meta,
     api_paged,
     api_people,
+    api_preferences,
     api_projects,
     api_rank,
     api_roles,
@@ -68,6 +71,9 @@ _MODULES: tuple[Routes, ...] = (
     api_avatars.secure_routes,
     api_dashboards.routes,
     api_columns.routes,
+    api_jql.routes,
+    api_preferences.routes,
+    api_bulk_properties.routes,
     api_dashboards.internal_routes,
     api_find_more.routes,
     api_talk_more.routes,
@@ -196,6 +202,9 @@ class JiraApp:
         if page is not None:
             return page
         path = path.replace("/rest/api/latest/", "/rest/api/2/", 1)
+        if call.cloud:
+            # Where newer clients ask for the issues of boards, sprints and epics.
+            path = path.replace("/rest/software/1.0/", "/rest/agile/1.0/", 1)
         served, found, known = self._table.find(call.method, path)
         version = found.pop("version", "2")
         if served is None or version not in (("2", "3") if self._site.cloud else ("2",)):
@@ -205,11 +214,20 @@ class JiraApp:
         if call.caller is None and not served.anonymous:
             raise unauthenticated()
         self._throttle.admit(call, served)
+        if _plain_text(call, served):
+            raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None)
         answer = served.endpoint(call)
         reply = answer if isinstance(answer, Reply) else Reply(body=answer)
         if method == "HEAD":
             reply.body = None
         return reply
+
+
+def _plain_text(call: Call, served: Served) -> bool:
+    """Say whether a body came as plain text to an operation of Cloud that takes JSON alone."""
+    if not call.cloud or not call.raw or served.pattern.endswith("/mypreferences"):
+        return False
+    return call.headers.get("content-type", "").startswith("text/plain")
 
 
 async def _body(receive: Receive) -> tuple[bytes, bool]:
@@ -285,7 +303,11 @@ def encoded(body: Json, media: str) -> bytes:
         return body
     if media.startswith("text/"):
         return str(body).encode()
-    return orjson.dumps(body)
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        # A whole number of more than 64 bits, which JSON can hold and somebody stored.
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _response(reply: Reply) -> Response:

@@ -323,6 +323,7 @@ def add_comment(
     visibility: Json = None,
 ) -> Row:
     """Add a comment and return its row."""
+    index.hold(call, issue)
     now = call.stamp()
     number = call.store.insert(
         "comment",

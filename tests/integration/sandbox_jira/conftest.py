@@ -46,6 +46,13 @@ EXEMPT: tuple[tuple[str, str, str], ...] = (
     ("jira-dc", r"/filter/\{id\}.* 400 undocumented", "the refusal of Data Center since 2012"),
     ("*", r"/filter/\{id\}.* 403 undocumented", "a filter that is only shared is not changed"),
     ("jira-cloud", r"position: 'The (column|row) position of", "properties named by their text"),
+    (
+        "jira-dc",
+        r"/jql/autocompletedata 200 visible",
+        "the file types the words as texts; clients and Cloud's file have them as objects",
+    ),
+    ("jira-cloud", r" 415 undocumented", "plain text for JSON is refused everywhere"),
+    ("jira-cloud", r"/issue/watching 400 undocumented", "a list that is none is refused"),
     ("jira-dc", r"GET /api/2/screens 200 ", "the file says 201 of a list that is read"),
     ("jira-dc", r"/estimation 200 value: ", "DC types numbers of a field as objects"),
     ("jira-dc", r"/avatar/temporary 40[03] ", "a picture that is none is refused"),
