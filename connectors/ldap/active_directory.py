@@ -279,13 +279,8 @@ class ActiveDirectoryDialect:
             ["msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData", "replPropertyMetaData"],
         )
         if metadata is not None:
-            times = [
-                datetime.fromisoformat(moment)
-                for source in ("msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData")
-                for text in metadata.texts(source)
-                for name, moment in _METADATA.findall(text)
-                if name.lower() == attribute.lower()
-            ]
+            known = metadata_times(metadata)
+            times = [known[attribute.lower()]] if attribute.lower() in known else []
             raw = metadata.raw("replPropertyMetaData")
             if not times and raw and attribute.lower() not in _LINKS:
                 times = _raw_times(raw[0])
@@ -300,6 +295,20 @@ class ActiveDirectoryDialect:
     def server_name(self) -> str:
         """Return the domain controller's own name."""
         return self._directory.root().text("dnsHostName").lower()
+
+
+def metadata_times(entry: Entry) -> dict[str, datetime]:
+    """Return when each attribute of an entry changed last, by its name in lower case.
+
+    Empty where the server shows no readable replication metadata (Samba shows none).
+    """
+    found = dict[str, datetime]()
+    for source in ("msDS-ReplAttributeMetaData", "msDS-ReplValueMetaData"):
+        for text in entry.texts(source):
+            for name, moment in _METADATA.findall(text):
+                at = datetime.fromisoformat(moment)
+                found[name.lower()] = max(at, found.get(name.lower(), at))
+    return found
 
 
 def _sid(raw: bytes) -> str:

@@ -14,6 +14,7 @@ from connectors.ldap.entry import Entry
 from connectors.ldap.operations import NO_SECRET, Scene, operations
 from connectors.ldap.protection import Protection
 from connectors.ldap.settings import LDAPSettings
+from connectors.ldap.stamps import Stamps
 from connectors.ldap.trail import Trail
 from engine.domain.action import (
     ActionSpec,
@@ -203,6 +204,14 @@ class LDAPFulfiller:
             PreconditionError: The log does not reach back that far.
         """
         return Trail(self._settings, self._directory, self._dialect).changes(since)
+
+    def newest_changes(self, since: datetime) -> tuple[ForeignChange, ...]:
+        """Return what the entries' own stamps say; see `stamps` for what that proves.
+
+        Raises:
+            PreconditionError: It is more than is read in one go.
+        """
+        return Stamps(self._settings, self._directory, self._dialect).newest(since)
 
     def check(self) -> tuple[Finding, ...]:
         """Return every finding: reachability, credentials, certificate, clock, rights."""

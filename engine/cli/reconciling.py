@@ -109,7 +109,12 @@ def _directory(
 ) -> None:
     changes = fulfiller.changes_by_us(found.since)
     if changes is None:
-        found.unread.append(f"{name}: keeps no log of changes that our account may read")
+        changes = fulfiller.newest_changes(found.since)
+        found.unread.append(
+            f"{name}: keeps no log of changes that our account may read"
+            + ("" if changes is None else "; only the newest change of each entry is compared")
+        )
+    if changes is None:
         return
     found.compared[name] = len(changes)
     result = compare(name, changes, deeds, since=found.since)

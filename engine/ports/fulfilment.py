@@ -30,6 +30,8 @@ class ForeignChange:
         target_name: Its name in the log.
         what: The attributes that we are known to write and that this change touched.
         actions: Which actions of the catalogue leave such a trace; none: no action of ours does.
+        is_ours: Whether the target says that our account made it; False also where it does not say.
+        is_newest: Earlier changes of the same may be hidden behind this one.
     """
 
     at: datetime
@@ -37,6 +39,8 @@ class ForeignChange:
     target_name: str
     what: tuple[str, ...]
     actions: frozenset[str]
+    is_ours: bool = True
+    is_newest: bool = False
 
 
 class Fulfiller(Protocol):
@@ -123,6 +127,16 @@ class Fulfiller(Protocol):
 
         Raises:
             PreconditionError: The log does not reach back that far.
+        """
+        ...
+
+    def newest_changes(self, since: datetime) -> tuple[ForeignChange, ...] | None:
+        """Return the newest change since then of each entry, whoever made it, oldest first.
+
+        For targets without a whole log; None where not even that is told.
+
+        Raises:
+            PreconditionError: It is more than is read in one go.
         """
         ...
 

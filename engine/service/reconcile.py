@@ -103,6 +103,7 @@ def compare(
     traced = set[str]()
     unrecorded = list[ForeignChange]()
     for change in sorted(changes, key=lambda one: one.at):
+        traced |= _hidden(change, known)
         for one in known:
             mark = (one.key, change.what)
             if one.explains(system, change) and used[mark] < one.attempts:
@@ -110,7 +111,8 @@ def compare(
                 traced.add(one.key)
                 break
         else:
-            unrecorded.append(change)
+            if change.is_ours:
+                unrecorded.append(change)
     untraced = [
         one
         for one in known
@@ -120,3 +122,17 @@ def compare(
         and one.key not in traced
     ]
     return Compared(unrecorded=tuple(unrecorded), untraced=tuple(untraced))
+
+
+def _hidden(change: ForeignChange, deeds: Iterable[Deed]) -> set[str]:
+    """Return whose own trace may be hidden behind this later change of the same target."""
+    if not change.is_newest:
+        return set()
+    return {
+        one.key
+        for one in deeds
+        if one.targets is not None
+        and change.target_id in one.targets
+        and one.action in change.actions
+        and change.at >= one.begins_at
+    }

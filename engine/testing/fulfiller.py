@@ -95,6 +95,7 @@ class MemoryFulfiller:
         loses_answer: Subjects whose next implement takes effect and gets no answer.
         loses_call: Subjects whose next implement takes no effect and gets no answer.
         log: What the directory's own log ascribes to us; None: it keeps none.
+        newest: What the entries' own stamps say; None: they say nothing.
     """
 
     system: str
@@ -109,6 +110,7 @@ class MemoryFulfiller:
     loses_answer: set[str] = field(default_factory=set[str])
     loses_call: set[str] = field(default_factory=set[str])
     log: list[ForeignChange] | None = None
+    newest: list[ForeignChange] | None = None
 
     def catalogue(self) -> Catalogue:
         """Return the actions."""
@@ -241,6 +243,12 @@ class MemoryFulfiller:
         if self.log is None:
             return None
         return tuple(one for one in self.log if one.at >= since)
+
+    def newest_changes(self, since: datetime) -> tuple[ForeignChange, ...] | None:
+        """Return what a test wrote into `newest`; None where entries carry no stamps."""
+        if self.newest is None:
+            return None
+        return tuple(one for one in self.newest if one.at >= since)
 
     def check(self) -> tuple[Finding, ...]:
         """Return that all is well."""

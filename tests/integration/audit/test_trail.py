@@ -75,3 +75,20 @@ def test_no_value_that_was_written_leaves_the_log(directory: World) -> None:
     assert someone.uid in said
     assert "SSHA" not in said
     assert "pw-" not in said
+
+
+def test_without_a_log_the_entries_themselves_tell_who_changed_them_last(
+    directory: World,
+) -> None:
+    adapters = directory.adapters(changes_log="")
+    someone, other = directory.someone(), directory.someone()
+    group = directory.group(directory.someone())
+    since = directory.clock.now() - directory.clock.shift - MINUTE
+    joined = carry_out(directory, adapters, "add_group_member", someone, group=group)
+    directory.change(other.dn, "telephoneNumber", "1")
+    found = {one.target_id: one for one in adapters.fulfiller.newest_changes(since)}
+    assert found[joined].is_ours
+    assert found[joined].is_newest
+    assert "add_group_member" in found[joined].actions
+    strangers = [one for one in found.values() if one.target_name.lower() == other.dn.lower()]
+    assert [one.is_ours for one in strangers] == [False]

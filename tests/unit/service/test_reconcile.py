@@ -116,3 +116,15 @@ def test_an_intent_that_never_fired_explains_nothing() -> None:
         (handling,) = work.handlings(limit=1)
         (effect,) = work.effects(handling.id)
     assert deed(replace(effect, evidence={}, finished_at=None), handling) is None
+
+
+def test_a_newest_change_may_hide_ours_and_blames_nobody_it_does_not_name() -> None:
+    _world, one = done()
+    later = trace(one, at=trace(one).at + timedelta(days=1), is_ours=False, is_newest=True)
+    assert against(one, later) == Compared(unrecorded=(), untraced=())
+    elsewhere = replace(later, target_id="other")
+    assert against(one, elsewhere).untraced == (one,)
+    before = replace(later, at=one.begins_at - SECOND)
+    assert against(one, before).untraced == (one,)
+    ours = replace(elsewhere, is_ours=True)
+    assert against(one, ours).unrecorded == (ours,)
