@@ -51,6 +51,8 @@ EXEMPT: tuple[tuple[str, str, str], ...] = (
         r"/jql/autocompletedata 200 visible",
         "the file types the words as texts; clients and Cloud's file have them as objects",
     ),
+    ("jira-dc", r"DELETE /api/2/mypreferences 404 ", "a key that is not there, as for GET"),
+    ("jira-dc", r"/suggestions 400 undocumented", "a field that does not exist"),
     ("jira-cloud", r" 415 undocumented", "plain text for JSON is refused everywhere"),
     ("jira-cloud", r"/issue/watching 400 undocumented", "a list that is none is refused"),
     ("jira-dc", r"GET /api/2/screens 200 ", "the file says 201 of a list that is read"),

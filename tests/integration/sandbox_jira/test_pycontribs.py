@@ -59,7 +59,7 @@ def test_an_issue_lives_its_life(admin: Any, project: str) -> None:
     assert (issue.fields.summary, issue.fields.issuetype.name) == ("t", "Task")
     issue.update(fields={"labels": ["one"]})
     issue.add_field_value("labels", "two")
-    assert admin.issue(issue.key).fields.labels == ["two", "one"]
+    assert admin.issue(issue.key).fields.labels == ["one", "two"]
     issue.update(notify=False, description="silently")
     with pytest.raises(JIRAError) as refused:
         issue.update(fields={"labels": ["with space"]})
@@ -303,7 +303,7 @@ def test_pins_leads_options_and_properties_of_data_center(server: Any) -> None:
     first, second = (admin.add_comment(issue, words) for words in ("one", "two"))
     for one in (first, second):
         admin.pin_comment(issue.key, one.id, pin=True)
-    assert [one.comment.body for one in admin.pinned_comments(issue.key)] == ["one", "two"]
+    assert [one.comment.body for one in admin.pinned_comments(issue.key)] == ["two", "one"]
     admin.pin_comment(issue.key, first.id, pin=False)
     assert [one.comment.body for one in admin.pinned_comments(issue.key)] == ["two"]
     component = admin.create_component("led", "OPS", leadUserName="admin")
