@@ -237,6 +237,10 @@ class MapChecker:
             gates.append((section.gate, ("actions", name, "gate")))
         for gate, at in gates:
             check_terms(gate, self.file.gate, at, business, self._add)
+            for system in gate.tell.watch if gate.tell else ():
+                if self.systems is not None and system not in self.systems:
+                    loc: Loc = (*at, "tell", "watch", system)
+                    self._add(loc, unknown("system", system, self.systems), key=True)
 
     def _role_actions(self) -> None:
         for name, role in self.file.roles.items():

@@ -112,6 +112,35 @@ def test_a_hold_before_the_second_read_is_told_once_and_after_its_release_it_run
     ended(play, Stage.FULFILLED, effects=1, native=["closed successful"])
 
 
+def test_a_window_that_waits_for_its_board_stands_on_the_native_record_and_is_kept(
+    servicenow: SN,
+) -> None:
+    play = servicenow
+    meeting = play.theatre.clock.now().astimezone(UTC) + timedelta(hours=3)
+    meeting = meeting.replace(second=0, microsecond=0)
+
+    def board(tiers: Any) -> None:
+        tiers["calendars"]["always"] = {"timezone": "UTC", "hours": "Mon-Sun 00:00-24:00"}
+        tiers["boards"] = {
+            "cab": {"meets": f"Mon-Sun {meeting:%H:%M}", "timezone": "UTC", "calendar": "always"}
+        }
+        tiers["gate"]["calendar"] = "always"
+        tiers["gate"]["window"] = {"board": "cab", "length": "4h"}
+
+    edit_yaml(play.company.tiers, board)
+    begin(play)
+    change = play.office.change()
+    form = "%Y-%m-%d %H:%M:%S"
+    assert change["start_date"] == meeting.strftime(form)
+    assert change["end_date"] == (meeting + timedelta(hours=4)).strftime(form)
+    approve(play)
+    play.settle()
+    ended(play, Stage.APPROVED, effects=0, native=["scheduled"])
+    play.pass_time(hours=2)
+    play.settle()
+    ended(play, Stage.FULFILLED, effects=1, native=["closed successful"])
+
+
 def test_a_change_that_waits_too_long_is_watched_and_approved_by_nobody(servicenow: SN) -> None:
     play = servicenow
     manager = "6816f79cc0a8016401c5a33be04be441"
