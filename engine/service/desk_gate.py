@@ -214,12 +214,11 @@ def _tell_refused(services: Services, handling: Handling, refusal: Refusal) -> N
     _tell(services, handling, refusal.because, occasion=f"desk-refused-{said.id}")
     body = {
         **key,
-        "because": refusal.because,
-        "by": said.by.id if said.by is not None else "",
         "answer": said.answer,
         "at": said.at.isoformat(),
     }
-    moves.record(services, handling, REFUSED, body=body)
+    private = {"because": refusal.because, "by": said.by.id if said.by is not None else "?"}
+    moves.record(services, handling, REFUSED, body=body, private=private)
 
 
 def _tell(services: Services, handling: Handling, because: str, *, occasion: str) -> None:

@@ -48,7 +48,8 @@ def expedite(services: Services, ticket: TicketRef, *, by: str, reason: str = ""
     if (stop := _may_not(handling)) is not None:
         raise PreconditionError(f"{ticket} {stop}")
     found = _emergency(handling, by=by, reason=reason)
-    moves.record(services, handling, ASKED, body={"native": "", "reason": reason}, actor=by)
+    private = {"reason": reason} if reason else None
+    moves.record(services, handling, ASKED, body={"native": ""}, actor=by, private=private)
     moved = revise(services, handling, found.because, decision=found.decision)
     if moved is None:
         raise PreconditionError(f"{ticket} is moved by somebody else just now")
@@ -68,12 +69,12 @@ def asked(services: Services, handling: Handling, seen: Ticket) -> Emergency | N
     if ask.at < handling.submission.submitted_at or _is_known(services, handling, ask.id):
         return None
     if doubt := _doubt(services, handling, ask.by):
-        body = {"native": ask.id, "because": doubt}
-        moves.record(services, handling, IGNORED, body=body)
+        body = {"native": ask.id}
+        moves.record(services, handling, IGNORED, body=body, private={"because": doubt})
         return None
     by = ask.by.name if ask.by is not None else ""
     actor = ask.by.id if ask.by is not None else ""
-    moves.record(services, handling, ASKED, body={"native": ask.id, "reason": ""}, actor=actor)
+    moves.record(services, handling, ASKED, body={"native": ask.id}, actor=actor)
     return _emergency(handling, by=by, reason="")
 
 

@@ -72,10 +72,11 @@ def record(
     *,
     body: Mapping[str, JSON],
     actor: str = "tiergate",
+    private: Mapping[str, str] | None = None,
 ) -> None:
-    """Append a row that is no step to the ticket's chain."""
+    """Append a row that is no step to the ticket's chain; `private` texts name persons."""
     with services.store.begin() as work:
-        record_in(work, services, handling, event, body=body, actor=actor)
+        record_in(work, services, handling, event, body=body, actor=actor, private=private)
 
 
 def record_in(
@@ -86,6 +87,7 @@ def record_in(
     *,
     body: Mapping[str, JSON],
     actor: str = "tiergate",
+    private: Mapping[str, str] | None = None,
 ) -> None:
     """Do the same within a transaction that makes other rows true as well."""
     work.record(
@@ -94,6 +96,7 @@ def record_in(
         actor=actor,
         at=services.now(),
         body={"handling": handling.id, **body},
+        private=private,
     )
 
 
