@@ -40,6 +40,7 @@ from engine.errors import (
 
 CHANGE = "tiergate.change"
 LABEL = "tiergate-change"
+_LINKS = "issuelinks"
 _LISTED_MOST = 5000
 _LAG = {True: timedelta(minutes=5), False: timedelta(seconds=5)}
 
@@ -244,11 +245,20 @@ class Opening:
             },
             "properties": [{"key": CHANGE, "value": _identity(draft)}],
         }
+        if draft.ticket.system == self._client.name:
+            link = {
+                "type": {"name": self._settings.link_type},
+                "outwardIssue": {"id": draft.ticket.id},
+            }
+            body["update"] = {_LINKS: [{"add": link}]}
         try:
             response = self._client.write("POST", "issue", body, is_repeatable=False)
         except RefusedError as refused:
-            # A refusal created nothing, so that the same may be sent without what was refused.
+            # A refusal created nothing, so that the same may be sent without what was refused: a
+            # screen without links takes none, and the link is made afterwards.
             body["fields"] = self._dispensable(refused, body["fields"])
+            if _LINKS in refused.fields:
+                del body["update"]
             response = self._client.write("POST", "issue", body, is_repeatable=False)
         return text_of(mapping(self._client.body(response), "issue").get("id"))
 
@@ -259,7 +269,7 @@ class Opening:
             RefusedError: Something else was refused.
         """
         natives = (self._form.native(part) for part in (PlanField.KIND, PlanField.CORRELATION))
-        names = {one.id for one in natives if one is not None}
+        names = {one.id for one in natives if one is not None} | {_LINKS}
         if not refused.fields or not set(refused.fields) <= names:
             raise refused
         return {name: value for name, value in values.items() if name not in refused.fields}

@@ -267,6 +267,23 @@ def test_a_plain_issue_is_approved_by_whoever_moves_it_out_of_the_status(world: 
     assert control.snapshot(ref).state is ChangeState.CLOSED
 
 
+def test_a_plain_change_comes_with_label_property_and_link_in_one_call(world: World) -> None:
+    control, ref, draft = plain(world)
+    assert world.sent("POST", "/issueLink") == 0
+    assert world.sent("PUT", f"/issue/{ref.id}/properties") == 0
+    bean = world.call("GET", f"api/2/issue/{ref.id}")
+    linked = {
+        link[side]["id"]
+        for link in bean["fields"]["issuelinks"]
+        for side in ("inwardIssue", "outwardIssue")
+        if side in link
+    }
+    assert linked == {draft.ticket.id}
+    assert control.snapshot(ref).correlation_id == draft.correlation_id
+    control.link(ref, draft.ticket, url="")
+    assert world.sent("POST", "/issueLink") == 0
+
+
 def test_a_plain_issue_moved_by_a_way_around_is_a_bypass(world: World) -> None:
     control, ref, _ = plain(world)
     world.add_way("plain", source="3", target="10021")
