@@ -93,7 +93,7 @@ def sound(answer: bytes, caplog: pytest.LogCaptureFixture) -> bool:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", {0, 400}),
         (b"GET\r\n\r\n", {0, 400}),
         (b"\r\n\r\n\r\n", {0, 400}),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", {0, 400, 505}),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", {0, 400, 401, 505}),
     ],
 )  # fmt: skip
 def test_strange_requests_are_answered_or_refused(

@@ -105,6 +105,37 @@ def test_intervals_are_joined_and_compared() -> None:
     assert not overlaps(joined, at("2026-03-04"), at("2026-03-05"))
 
 
+def test_time_is_taken_out_of_the_middle_and_an_unknown_zone_counts_as_utc(
+    admin: Api, daemon: Api
+) -> None:
+    item = admin.create("cmdb_ci", name="windowed")["sys_id"]
+    for zone in ("", "Nowhere/Land"):
+        window = admin.create("cmn_schedule", name=f"window {zone}", time_zone=zone)["sys_id"]
+        admin.change("cmdb_ci", item, maintenance_schedule=window)
+        for kind, start, end in (
+            ("maintenance", "20270301T000000", "20270301T120000"),
+            ("maintenance", "20270302T000000", "20270302T120000"),
+            ("excluded", "20270301T050000", "20270301T060000"),
+        ):
+            admin.create("cmn_schedule_span", schedule=window, type=kind,
+                         start_date_time=start, end_date_time=end)  # fmt: skip
+        for hours, expected in (
+            (("02", "04"), "No Conflict"),
+            (("04", "07"), "Conflict"),
+            (("07", "09"), "No Conflict"),
+        ):
+            number = planned(
+                daemon, f"2027-03-01 {hours[0]}:30:00", f"2027-03-01 {hours[1]}:00:00",
+                cmdb_ci=item,
+            )  # fmt: skip
+            assert conflicts(daemon, number)["status"] == expected, hours
+            daemon.change("change_request", number, state="4")
+    admin.change("cmdb_ci", item, maintenance_schedule="0" * 32)
+    number = planned(daemon, "2027-03-01 01:00:00", "2027-03-01 02:00:00", cmdb_ci=item)
+    # A schedule that is gone binds nobody.
+    assert conflicts(daemon, number)["status"] == "No Conflict"
+
+
 def planned(api: Api, start: str, end: str, **values: str) -> str:
     body = {"short_description": "planned", "start_date": start, "end_date": end, **values}
     made = api.post(f"{CHANGE}/normal", body, 200)

@@ -141,7 +141,9 @@ def maintenance_of(records: Records, item: str) -> list[str]:
     row = records.read("cmdb_ci", item)
     if row is None:
         return []
-    found = [row["maintenance_schedule"]] if row["maintenance_schedule"] else []
+    own = row["maintenance_schedule"]
+    # A schedule that is gone binds nobody, as in the vendor's own check.
+    found = [own] if records.read("cmn_schedule", own) else []
     found.extend(
         schedule["sys_id"]
         for schedule in records.find("cmn_schedule_maintenance", type="maintenance")
