@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.jira.sandbox import index, issues
 from connectors.jira.sandbox.bulk import load
+from connectors.jira.sandbox.caps import CAPS
 from connectors.jira.sandbox.definition import Transition
 from connectors.jira.sandbox.desk_create import raise_request
 from connectors.jira.sandbox.limits import Throttle
@@ -22,6 +23,7 @@ class Seeding:
     - `bursts` (Cloud): whether the limits per endpoint hold; `bucket` (Data Center): requests per
       second of a user, 0 for no limit.
     - `accounts`: `[{name, active?, zone?, password?}]`, changes to accounts.
+    - `issue_limits`: `{comment: 3}` and the like, the most of each that an issue holds on Cloud.
     - `bulk`: `{project, type, count, status?, summary?}`, issues without a history, a million if
       asked for.
     - `requests`: `[{reporter, type, fields, on_behalf_of?}]`, raised through the portal.
@@ -39,6 +41,7 @@ class Seeding:
             "index_lag_seconds": self._lag,
             "bursts": self._bursts,
             "bucket": self._bucket,
+            "issue_limits": self._issue_limits,
             "accounts": self._accounts,
             "bulk": self._bulk,
             "requests": self._requests,
@@ -79,6 +82,13 @@ class Seeding:
     def _bucket(self, value: Json) -> Json:
         self._throttle.bucket = int(value)
         return value
+
+    def _issue_limits(self, value: Json) -> Json:
+        limits = {str(table): int(most) for table, most in cast("Row", value).items()}
+        if not set(limits) <= set(CAPS):
+            raise ValueError(f"issue_limits knows: {', '.join(CAPS)}")
+        self._site.caps = limits
+        return limits
 
     def _account(self, name: str) -> Account:
         found = self._site.people.by_name(name)

@@ -185,10 +185,17 @@ def full_bean(call: Call, issue: Row, fields: list[str], default: str, expand: l
         bean["editmeta"] = {"fields": edit_meta(call, issue)}
     if "operations" in expand:
         bean["operations"] = {"linkGroups": []}
-    wanted = call.words("properties")
+    wanted = call.words("properties") or _asked_properties(call)
     if wanted:
         bean["properties"] = _properties(call, issue, wanted)
     return bean
+
+
+def _asked_properties(call: Call) -> list[str]:
+    """Return the properties that the body of a search asks for."""
+    asked = call.body.get("properties") if isinstance(call.body, dict) else None
+    searched = call.method == "POST" and "/search" in call.target
+    return [str(one) for one in asked] if searched and isinstance(asked, list) else []
 
 
 def _properties(call: Call, issue: Row, wanted: list[str]) -> Row:

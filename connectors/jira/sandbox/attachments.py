@@ -7,6 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import File, parse_form
 
 from connectors.jira.sandbox import issues, talk
+from connectors.jira.sandbox.caps import leave_room
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.wire import (
     ApiError,
@@ -34,6 +35,7 @@ def post_attachments(call: Call) -> Json:
         raise bad_request("No files were sent.")
     found: list[Row] = []
     for name, media, content in files:
+        leave_room(call, "attachment", issue)
         number = call.store.insert(
             "attachment",
             {

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from connectors.jira.sandbox import index, issues, text
+from connectors.jira.sandbox.caps import leave_room
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.fields import LISTS, kept
@@ -208,6 +209,7 @@ def comment_properties(value: Row) -> tuple[bool, Row]:
 
 def write_worklog(call: Call, issue: Row, value: Row) -> Row:
     """Add a worklog and return its row."""
+    leave_room(call, "worklog", issue)
     index.hold(call, issue)
     now = call.stamp()
     number = call.store.insert(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from connectors.jira.sandbox import approvals, index
+from connectors.jira.sandbox.caps import leave_room
 from connectors.jira.sandbox.definition import Transition, Workflow
 from connectors.jira.sandbox.fields import COLUMNS, kept, named
 from connectors.jira.sandbox.site import Call
@@ -323,6 +324,7 @@ def add_comment(
     visibility: Json = None,
 ) -> Row:
     """Add a comment and return its row."""
+    leave_room(call, "comment", issue)
     index.hold(call, issue)
     now = call.stamp()
     number = call.store.insert(

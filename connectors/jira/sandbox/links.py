@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import beans, index, issues, show
+from connectors.jira.sandbox.caps import leave_room
 from connectors.jira.sandbox.people import Account
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
@@ -48,6 +49,8 @@ def connect(call: Call, kind: Json, inward: Json, outward: Json) -> None:
     source, target = _end(call, inward), _end(call, outward)
     if source["id"] == target["id"]:
         raise bad_request("You cannot link an issue to itself.")
+    for end in (source, target):
+        leave_room(call, "link", end)
     made = call.store.changed(
         "INSERT OR IGNORE INTO link (id, type, source, target) VALUES (?, ?, ?, ?)",
         call.store.counter("link", 10000),
@@ -191,6 +194,7 @@ def post_remote(call: Call) -> Json:
         call.store.update("remote_link", row["id"], {"body": dumps(kept)})
         key = row["id"]
     else:
+        leave_room(call, "remote_link", issue)
         key = call.store.insert(
             "remote_link",
             {
