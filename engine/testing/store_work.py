@@ -25,6 +25,7 @@ _ONLY_OURS = frozenset(
 )
 _FINAL = frozenset({EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT})
 _UNFIRED = frozenset({EffectPhase.INTENT, EffectPhase.WITHHELD})
+_AFTER_WITHHELD = _UNFIRED | {EffectPhase.FAILED}
 
 
 class _HandlingRows(AuditRows):
@@ -258,6 +259,8 @@ class MemoryUnitOfWork(_HandlingRows):
             raise AlreadyConsumedError(f"effect {effect.key} has ended")
         if effect.phase is EffectPhase.WITHHELD and stored.phase not in _UNFIRED:
             raise AlreadyConsumedError(f"effect {effect.key} is no intent any more")
+        if stored.phase is EffectPhase.WITHHELD and effect.phase not in _AFTER_WITHHELD:
+            raise AlreadyConsumedError(f"effect {effect.key} was never fired")
         is_same = effect.fence == stored.fence and effect.owner == stored.owner
         if effect.fence < stored.fence or (effect.fence == stored.fence and not is_same):
             raise LeaseLostError(f"effect {effect.key}: a newer fence is stored")

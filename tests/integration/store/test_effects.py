@@ -112,6 +112,49 @@ def test_an_ended_effect_never_stands_at_intent_again(
         unit.settle(dataclasses.replace(intended, fence=9))
 
 
+def test_a_withheld_effect_is_resumed_or_ends_and_nothing_else(
+    any_store: Store, intended: Effect
+) -> None:
+    withheld = dataclasses.replace(intended, phase=EffectPhase.WITHHELD)
+    with any_store.begin() as unit:
+        unit.settle(withheld)
+        assert unit.effect("k1") == withheld
+    for phase in (EffectPhase.DONE, EffectPhase.UNKNOWN, EffectPhase.BACKED_OUT):
+        with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
+            unit.settle(dataclasses.replace(withheld, phase=phase))
+    resumed = dataclasses.replace(intended, owner="worker-2", fence=2)
+    with any_store.begin() as unit:
+        unit.settle(resumed)
+    with pytest.raises(LeaseLostError), any_store.begin() as unit:
+        unit.settle(withheld)
+    with any_store.begin() as unit:
+        unit.settle(dataclasses.replace(resumed, phase=EffectPhase.DONE))
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [EffectPhase.DONE, EffectPhase.FAILED, EffectPhase.BACKED_OUT, EffectPhase.UNKNOWN],
+)
+def test_what_may_have_been_fired_is_never_withheld(
+    any_store: Store, intended: Effect, ended: EffectPhase
+) -> None:
+    with any_store.begin() as unit:
+        unit.settle(dataclasses.replace(intended, phase=ended))
+    with pytest.raises(AlreadyConsumedError), any_store.begin() as unit:
+        unit.settle(dataclasses.replace(intended, phase=EffectPhase.WITHHELD))
+
+
+def test_a_withheld_effect_is_no_use_until_it_is_resumed(
+    any_store: Store, intended: Effect
+) -> None:
+    since = NOW - timedelta(days=1)
+    with any_store.begin() as unit:
+        unit.settle(dataclasses.replace(intended, phase=EffectPhase.WITHHELD))
+        assert unit.count_effects(action=intended.action, since=since) == 0
+        unit.settle(dataclasses.replace(intended, fence=2))
+        assert unit.count_effects(action=intended.action, since=since) == 1
+
+
 def test_only_known_effects_are_settled_and_what_they_are_never_changes(
     any_store: Store, intended: Effect
 ) -> None:
