@@ -1,5 +1,6 @@
 """CEL expressions of rules: parsed, checked against the vocabulary, evaluated without surprises."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,6 +25,7 @@ _METHODS: Mapping[str, tuple[Kind, Kind]] = {
 _MACROS = frozenset({"exists", "all", "exists_one"})
 _FUNCTIONS: Mapping[str, Kind] = {"has": Kind.BOOL, "size": Kind.NUMBER}
 _PAIR = 2
+_MISSING = re.compile(r"no such member in mapping: '(?P<fact>\w+)'")
 
 
 class ExpressionError(Exception):
@@ -37,6 +39,13 @@ class ExpressionError(Exception):
 
 class EvaluationError(Exception):
     """An expression met facts that it cannot be evaluated on."""
+
+
+def _sentence(error: CELEvalError) -> str:
+    """Return why, for the people who read a ticket's note."""
+    said = str(error.args[0]) if error.args else "no answer"
+    missing = _MISSING.fullmatch(said)
+    return f"{missing['fact']} is not known" if missing else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,7 @@ class Expression:
         try:
             result = self._program.evaluate(activation)
         except CELEvalError as error:
-            raise EvaluationError(str(error.args[0]) if error.args else "no answer") from error
+            raise EvaluationError(_sentence(error)) from error
         if not isinstance(result, BoolType):
             raise EvaluationError("the answer is neither true nor false")
         return bool(result)

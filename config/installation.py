@@ -236,7 +236,7 @@ def load_installation(
         raise AssertionError("a file without problems is valid")
     return Installation(
         file=path,
-        store_url=file.store.url,
+        store_url=_at_the_file(file.store.url, path.parent),
         runtime=file.runtime,
         tiers=path.parent / file.tiers,
         data=path.parent / file.data if file.data else path.parent,
@@ -308,6 +308,18 @@ class _Connectors:
             return None
         refuse_literals(settings, at, self._document, self._hidden, self._problems)
         return SystemEntry(name=name, kind=kind, settings=settings)
+
+
+def _at_the_file(url: SecretStr, folder: Path) -> SecretStr:
+    """Let a relative SQLite path start at the file's folder, like every other path in it.
+
+    From the working directory, a daemon started elsewhere would begin with an empty store.
+    """
+    text = url.get_secret_value()
+    scheme, separator, rest = text.partition(":///")
+    if not separator or not scheme.startswith("sqlite") or rest.startswith((":", "/")) or not rest:
+        return url
+    return SecretStr(f"{scheme}:///{(folder / rest).absolute()}")
 
 
 def _is_without_password(store: StoreSection) -> bool:

@@ -11,12 +11,15 @@ from engine.bootstrap import Daemon, open_daemon, open_installation
 from engine.cli.console import (
     ConfigOption,
     ExitCode,
+    JSONOption,
     complain,
     config_path,
     errors_end_the_command,
+    print_json,
     tell,
 )
 from engine.cli.reading import KeyArgument
+from engine.domain.canonical import JSON
 from engine.domain.refs import TicketRef
 from engine.errors import ConfigurationError
 from engine.ports.store import Pause
@@ -26,6 +29,14 @@ from engine.service.emergency import expedite
 ActionOption = Annotated[str | None, typer.Option("--action", help="Only this action.")]
 SystemOption = Annotated[str | None, typer.Option("--system", help="Only this system.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="For the audit and for others.")]
+
+
+def _done(text: str, document: Mapping[str, JSON], *, as_json: bool) -> None:
+    """Tell what was done: to a person, or to a script."""
+    if as_json:
+        print_json(document)
+    else:
+        tell(text)
 
 
 def _operator() -> str:
@@ -60,6 +71,7 @@ def pause(
     action: ActionOption = None,
     system: SystemOption = None,
     reason: ReasonOption = "",
+    as_json: JSONOption = False,
 ) -> None:
     """Stop new effects before the next one starts; survives a restart."""
     if action or system:
@@ -74,11 +86,21 @@ def pause(
                 action=action, system=system, by=_operator(), at=opened.clock.now(), reason=reason
             )
         )
-    tell(f"paused: {action or system or 'everything'}")
+    document: dict[str, JSON] = {
+        "paused": True,
+        "action": action,
+        "system": system,
+        "reason": reason,
+    }
+    _done(f"paused: {action or system or 'everything'}", document, as_json=as_json)
 
 
 def resume(
-    *, config: ConfigOption = None, action: ActionOption = None, system: SystemOption = None
+    *,
+    config: ConfigOption = None,
+    action: ActionOption = None,
+    system: SystemOption = None,
+    as_json: JSONOption = False,
 ) -> None:
     """Lift a pause."""
     with (
@@ -90,33 +112,43 @@ def resume(
     if not stood:
         complain(f"{action or system or 'everything'} was not paused")
         raise SystemExit(ExitCode.FINDING)
-    tell(f"resumed: {action or system or 'everything'}")
+    document: dict[str, JSON] = {"paused": False, "action": action, "system": system}
+    _done(f"resumed: {action or system or 'everything'}", document, as_json=as_json)
 
 
-def retry(key: KeyArgument, *, config: ConfigOption = None) -> None:
+def retry(key: KeyArgument, *, config: ConfigOption = None, as_json: JSONOption = False) -> None:
     """Start anew at a ticket: a new decision, hence a new approval."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         started = operations.retry(daemon.services, _ref(daemon, key), by=_operator())
-    tell(f"{key}: attempt {started.attempt} begins")
+    document: dict[str, JSON] = {"ticket": key, "attempt": started.attempt}
+    _done(f"{key}: attempt {started.attempt} begins", document, as_json=as_json)
 
 
-def release(key: KeyArgument, *, config: ConfigOption = None) -> None:
+def release(key: KeyArgument, *, config: ConfigOption = None, as_json: JSONOption = False) -> None:
     """Let a ticket go: it is a person's from here."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         operations.release(daemon.services, _ref(daemon, key), by=_operator())
-    tell(f"{key}: released")
+    _done(f"{key}: released", {"ticket": key, "released": True}, as_json=as_json)
 
 
-def emergency(key: KeyArgument, *, config: ConfigOption = None, reason: ReasonOption = "") -> None:
+def emergency(
+    key: KeyArgument,
+    *,
+    config: ConfigOption = None,
+    reason: ReasonOption = "",
+    as_json: JSONOption = False,
+) -> None:
     """Run it now: an emergency change instead of the one that waits; it is approved anew."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         ref = _ref(daemon, key)
         expedite(daemon.services, ref, by=_operator(), reason=reason)
-    tell(f"{key}: withdraws its change; an emergency change follows and waits for approval")
+    said = f"{key}: withdraws its change; an emergency change follows and waits for approval"
+    _done(said, {"ticket": key, "kind": "emergency", "reason": reason}, as_json=as_json)
 
 
-def undo(key: KeyArgument, *, config: ConfigOption = None) -> None:
+def undo(key: KeyArgument, *, config: ConfigOption = None, as_json: JSONOption = False) -> None:
     """Take an effect back by a new plan of its own tier; refused where the target moved on."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
         started = operations.undo(daemon.services, _ref(daemon, key), by=_operator())
-    tell(f"{key}: attempt {started.attempt} takes it back")
+    document: dict[str, JSON] = {"ticket": key, "attempt": started.attempt, "undoes": True}
+    _done(f"{key}: attempt {started.attempt} takes it back", document, as_json=as_json)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from engine.domain.change import Membership
 from engine.domain.decision import Authority
 from engine.domain.refs import Account, Person
-from engine.errors import TiergateError
+from engine.errors import TiergateError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Finding, Severity
 
@@ -35,17 +35,25 @@ def check_authorities(
     )
 
 
+def _unread(
+    control: ChangeControl, authority: Authority, group: str, error: TiergateError
+) -> Finding:
+    is_away = isinstance(error, TransientError)
+    reading = f"let the account read group {group} and its members"
+    return Finding(
+        severity=Severity.FAULT,
+        code="authority-unread",
+        system=control.system,
+        seen=f"authority {authority.name}: {error}",
+        remedy="see that the system can be reached, and check again" if is_away else reading,
+    )
+
+
 def _finding(control: ChangeControl, authority: Authority, group: str, persons: Persons) -> Finding:
     try:
         own, members = control.account(), control.members(group)
     except TiergateError as error:
-        return Finding(
-            severity=Severity.FAULT,
-            code="authority-unread",
-            system=control.system,
-            seen=f"authority {authority.name}: {type(error).__name__}",
-            remedy=f"let the account read group {group} and its members",
-        )
+        return _unread(control, authority, group, error)
     if members is None:
         return Finding(
             severity=Severity.FAULT,

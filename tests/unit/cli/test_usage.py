@@ -1,5 +1,6 @@
 """Wrong usage and bad input end with a sentence that says what to do, exit 2, nothing started."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -119,3 +120,19 @@ def test_colour_is_left_out_where_the_user_asks_for_plain_text(
     assert has_colour()
     monkeypatch.setenv(name, "dumb")
     assert not has_colour()
+
+
+def test_a_script_pauses_and_resumes_and_reads_what_stands(tmp_path: Path) -> None:
+    config = tmp_path / "tiergate.yaml"
+    config.write_text(CONFIGURATION.format(folder=tmp_path), encoding="utf-8")
+    paused = run("pause", "--reason", "maintenance", "--json", "--config", config)
+    assert paused.exit_code == 0, paused.output
+    assert json.loads(paused.stdout) == {
+        "action": None,
+        "paused": True,
+        "reason": "maintenance",
+        "system": None,
+    }
+    resumed = run("resume", "--json", "--config", config)
+    assert json.loads(resumed.stdout) == {"action": None, "paused": False, "system": None}
+    assert run("resume", "--json", "--config", config).exit_code == 1

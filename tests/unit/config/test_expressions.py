@@ -96,6 +96,11 @@ def test_facts_that_do_not_fit_are_an_error_and_no_answer(facts: dict[str, Any])
         expression.holds(facts)
 
 
+def test_a_missing_fact_is_named_in_words() -> None:
+    with pytest.raises(EvaluationError, match=r"^vip is not known$"):
+        compile_expression("subject.vip", NAMES).holds({"subject": {}})
+
+
 def test_actions_that_a_rule_compares_with_are_found() -> None:
     source = 'action == "a" || "b" == action || action in ["c", "d"] || subject.kind == "e"'
     assert [name for name, _ in compared_literals(source, "action")] == ["a", "b", "c", "d"]

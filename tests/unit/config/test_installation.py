@@ -49,6 +49,25 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///tiergate.db", "sqlite:///{folder}/tiergate.db"),
+        ("sqlite:///var/tiergate.db", "sqlite:///{folder}/var/tiergate.db"),
+        ("sqlite+pysqlite:///t.db", "sqlite+pysqlite:///{folder}/t.db"),
+        ("sqlite:////srv/tiergate.db", "sqlite:////srv/tiergate.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("postgresql+psycopg:///tiergate", "postgresql+psycopg:///tiergate"),
+    ],
+)
+def test_a_relative_store_lies_beside_the_file_wherever_the_daemon_is_started(
+    given: str, expected: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, GOOD.replace("sqlite:///tiergate.db", given))
+    loaded = load_installation(path, MODELS, environment=ENVIRONMENT)
+    assert loaded.store_url.get_secret_value() == expected.format(folder=tmp_path)
+
+
 def problems_of(folder: Path, text: str, **environment: str) -> list[str]:
     path = write(folder, text)
     try:

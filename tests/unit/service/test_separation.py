@@ -8,7 +8,7 @@ import pytest
 from engine.domain.change import Membership
 from engine.domain.decision import Authority
 from engine.domain.refs import Account, Person
-from engine.errors import MissingRightError, TiergateError
+from engine.errors import MissingRightError, TiergateError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Severity
 from engine.service.separation import check_authorities
@@ -52,6 +52,21 @@ def test_every_answer_of_the_group_has_its_severity(group: Group, severity: Seve
     found = check_authorities({"servicenow": cast("ChangeControl", group)}, [OWNERS])
     assert [finding.severity for finding in found] == [severity]
     assert severity is Severity.OK or found[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (TransientError("no route to host"), "reached"),
+        (MissingRightError("users"), "read group"),
+    ],
+)
+def test_a_host_that_is_away_is_no_missing_right(error: TiergateError, remedy: str) -> None:
+    (found,) = check_authorities(
+        {"servicenow": cast("ChangeControl", Group(error=error))}, [OWNERS]
+    )
+    assert remedy in found.remedy
+    assert str(error) in found.seen
 
 
 def test_an_authority_without_a_group_in_a_system_says_nothing_of_it() -> None:
