@@ -74,7 +74,16 @@ class Agenda:
             maintenance=text(record, "cmdb_ci.maintenance_schedule"),
         )
         now = self._client.server_now()
-        return self._read(about, now, now + _AHEAD, lambda: self._recorded(change_id))
+        planned = _planned(record)
+
+        def conflicts() -> Iterable[Obstacle]:
+            found = {one.name: one for one in self._recorded(change_id)}
+            if planned is not None:
+                others = self._overlapping(text(record, "cmdb_ci"), *planned, but=change_id)
+                found = {one.name: one for one in others} | found
+            return found.values()
+
+        return self._read(about, now, now + _AHEAD, conflicts)
 
     def ahead(self, window: Window, native: Mapping[str, str]) -> NativeSchedule:
         """Return what stands in the window of a change that does not exist yet.
@@ -224,7 +233,9 @@ class Agenda:
         }
         return [self._conflict(number) for number in sorted(numbers)[:_MOST_CONFLICTS]]
 
-    def _overlapping(self, item: str, begin: datetime, end: datetime) -> Iterable[Obstacle]:
+    def _overlapping(
+        self, item: str, begin: datetime, end: datetime, *, but: str = ""
+    ) -> Iterable[Obstacle]:
         """Return other people's changes of the same item that are planned into the window."""
         if not item:
             return []
@@ -244,12 +255,17 @@ class Agenda:
                 is_binding=False,
             )
             for row in rows[:_MOST_CONFLICTS]
-            if text(row, "cmdb_ci") == item
+            if text(row, "cmdb_ci") == item and text(row, "sys_id") != but
         ]
 
     def _conflict(self, number: str) -> Obstacle:
         is_binding = self._settings.conflicts == "hold"
         return Obstacle(kind=ObstacleKind.CONFLICT, name=number, is_binding=is_binding)
+
+
+def _planned(record: Record) -> Stretch | None:
+    begin, end = (q.parse_instant(text(record, name)) for name in ("start_date", "end_date"))
+    return None if begin is None or end is None else (begin, end)
 
 
 def _closed(opened: Sequence[Stretch], begin: datetime, end: datetime) -> Iterable[Stretch]:

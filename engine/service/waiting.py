@@ -41,6 +41,10 @@ That approvers have not decided is no news; the note before the waiting said it.
 """
 
 
+CONFLICT = "conflict_told"
+"""The audit row of an obstacle that approvers were told of after they were asked."""
+
+
 def await_approval(services: Services, handling: Handling) -> Handling | None:
     """AWAITING: look afresh; move on, end, or go on waiting."""
     found = _look(services, handling)
@@ -51,6 +55,7 @@ def await_approval(services: Services, handling: Handling) -> Handling | None:
         return _approved(services, handling, found)
     if verdict.kind is VerdictKind.WAITING_FOR_WINDOW:
         return _approved(services, handling, found)
+    _tell_approvers(services, handling, found)
     _remind(services, handling, verdict)
     return None
 
@@ -180,6 +185,30 @@ def _tell_ticket(services: Services, handling: Handling, verdict: Verdict) -> Ha
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _tell_approvers(services: Services, handling: Handling, found: Judgement) -> None:
+    """Write on the change, once each, what stands against it that its plan does not say yet.
+
+    What holds the effect is told where it holds; this is for what approvers may weigh.
+    """
+    if found.snapshot is None or handling.text is None:
+        return
+    for obstacle in found.snapshot.schedule.obstacles:
+        is_known = obstacle.said in handling.text.risk_and_impact
+        if obstacle.is_binding or is_known:
+            continue
+        of = {"change": found.snapshot.ref.number, "obstacle": obstacle.said}
+        if moves.has_recorded(services, handling, CONFLICT, **of):
+            continue
+        telling.note_on_change(
+            services,
+            handling,
+            Template.CONFLICT_NOTE,
+            occasion=f"conflict-{_short(obstacle.said)}",
+            reason=obstacle.line,
+        )
+        moves.record(services, handling, CONFLICT, body=of)
 
 
 def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:

@@ -48,6 +48,8 @@ class Template(StrEnum):
     """Internal, on the change: why it was withdrawn or how it ended."""
     WAIT_NOTE = "wait_note"
     """Internal: why an approved change does not run yet (on hold, frozen, before its window)."""
+    CONFLICT_NOTE = "conflict_note"
+    """Internal, on the change: what its own calendar says since the plan was written."""
     REMINDER_NOTE = "reminder_note"
     """Internal, on the change: it still waits."""
     TELL_MAIL = "tell_mail"

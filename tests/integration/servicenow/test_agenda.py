@@ -251,6 +251,30 @@ def test_before_the_change_exists_blackouts_and_changes_of_its_item_are_known(
     assert [one.name for one in snow.changes.ahead(window, {}).obstacles] == ["Audit"]
 
 
+def test_a_change_that_is_planned_into_the_same_time_is_told_though_no_check_ran(
+    call: Call,
+    snow: ServiceNowAdapters,
+    open_change: Callable[..., ChangeRef],
+    item: str,
+    now: datetime,
+) -> None:
+    ref = open_change(Window(earliest=now + HOUR, latest=now + 5 * HOUR), cmdb_ci=item)
+    assert snow.changes.snapshot(ref).schedule.obstacles == ()
+    form = "%Y-%m-%d %H:%M:%S"
+    other = call(
+        "POST",
+        f"{TABLE}/change_request",
+        json={
+            "short_description": "x",
+            "cmdb_ci": item,
+            "start_date": (now + 2 * HOUR).strftime(form),
+            "end_date": (now + 3 * HOUR).strftime(form),
+        },
+    )
+    (found,) = snow.changes.snapshot(ref).schedule.obstacles
+    assert (found.name, found.is_binding) == (other["number"], False)
+
+
 def test_hidden_schedules_shut_the_gate_and_check_names_the_right(
     snow: ServiceNowAdapters,
     open_change: Callable[..., ChangeRef],

@@ -96,6 +96,16 @@ def test_a_conflict_that_approvers_were_told_of_holds_nothing() -> None:
     assert world.handling(ref).stage is Stage.FULFILLED
 
 
+def test_approvers_are_told_once_of_a_conflict_that_came_after_they_were_asked() -> None:
+    world, ref = waiting()
+    conflict = Obstacle(kind=ObstacleKind.CONFLICT, name="CHG0000001", is_binding=False)
+    world.changes.schedule = NativeSchedule(obstacles=(conflict,))
+    world.pass_time(5 * HOUR, stride=HOUR)
+    told = [note for note in world.change(ref).notes if "CHG0000001" in note.text]
+    assert len(told) == 1
+    assert "approvers decide" in told[0].text
+
+
 # --- who is told
 WATCH = {SYSTEM: ("it-management",), "elsewhere": ("nobody-here",)}
 
