@@ -32,7 +32,7 @@ from engine.ports.heads import HeadSink
 from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
-from engine.runtime.heads import sinks
+from engine.runtime.heads import check_sinks, sinks
 from engine.service.accounts import Accounts
 from engine.service.separation import check_authorities
 from engine.service.templates import check_templates
@@ -80,6 +80,7 @@ class Daemon:
             name: partial(self.accounts.look, name) for name in self.accounts.systems
         }
         checks["mail"] = self.mailer.check
+        checks["audit"] = partial(check_sinks, self.sinks)
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
         found = [one for name, check in checks.items() if only in {None, name} for one in check()]

@@ -32,6 +32,8 @@ class HeadSink(Protocol):
     def send(self, lines: Sequence[str]) -> None:
         """Hand every line over, in order; again is harmless, never is not.
 
+        Without any line it only finds out whether the place is there, as far as that shows.
+
         Raises:
             TransientError: The place did not take them all.
         """

@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from engine.errors import ConfigurationError, TransientError
 from engine.ports.clock import Clock
+from engine.ports.findings import Finding, Severity
 from engine.ports.heads import Facility, HeadSink
 
+_AUDIT = "audit"
 _TIMEOUT = 10.0
 _INFORMATIONAL = 6
 _DEFAULT_PORT = {"udp": 514, "tcp": 601}
@@ -172,5 +174,34 @@ class SyslogSink:
             case _:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.settimeout(_TIMEOUT)
+                    sender.connect(self.address.path)
                     for message in messages:
-                        sender.sendto(message, self.address.path)
+                        sender.send(message)
+
+
+def check_sinks(places: Sequence[HeadSink]) -> tuple[Finding, ...]:
+    """Say where signed heads go, and whether each place can be reached."""
+    if not places:
+        nowhere = Finding(
+            severity=Severity.WARNING,
+            code="heads-nowhere",
+            system=_AUDIT,
+            seen="signed heads stay beside the database: who can cut the one can cut the other",
+            remedy="name a file elsewhere or a syslog under `audit: {heads: …}`",
+        )
+        return (nowhere,)
+    return tuple(_reached(place) for place in places)
+
+
+def _reached(place: HeadSink) -> Finding:
+    try:
+        place.send(())
+    except TransientError as error:
+        return Finding(
+            severity=Severity.FAULT,
+            code="heads-unreachable",
+            system=_AUDIT,
+            seen=str(error),
+            remedy="mend the place, or name another one under `audit: {heads: …}`",
+        )
+    return Finding(severity=Severity.OK, code="heads", system=_AUDIT, seen=f"told: {place.name}")

@@ -89,6 +89,9 @@ def test_no_secret_stands_anywhere_after_the_ways_of_the_demo(stage: Stage) -> N
         told = "\n".join(stage.world.door_of(ticket).notes(ticket))
         assert "Tiergate" in told
         assert [name for name, one in secrets.items() if one in told] == []
+    # The same ways are a proof of the other kind: everything that was written is on record.
+    compared = stage.run("audit", "reconcile")
+    assert compared.returncode == 0, compared.stdout
     break_everything(stage)
 
     ours = [

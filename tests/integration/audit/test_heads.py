@@ -13,7 +13,14 @@ from engine.domain.refs import TicketKind, TicketRef
 from engine.errors import ConfigurationError, TransientError
 from engine.ports.heads import Facility
 from engine.runtime.clock import SystemClock
-from engine.runtime.heads import CODES, FileSink, SyslogAddress, SyslogSink, sinks
+from engine.runtime.heads import (
+    CODES,
+    FileSink,
+    SyslogAddress,
+    SyslogSink,
+    check_sinks,
+    sinks,
+)
 from engine.store.store import SQLStore, open_store
 from tests.e2e.attacks.receiver import receiver
 
@@ -190,3 +197,21 @@ def test_a_wrong_address_is_a_mistake_in_the_configuration(text: str, tmp_path: 
     )
     assert [one.name.split()[0] for one in both] == ["file", "syslog"]
     assert both[1].name == "syslog udp://h:514"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_a_place_is_probed_without_a_line(tmp_path: Path, kind: str) -> None:
+    with receiver(kind, tmp_path) as received:
+        sink = syslog(received.address)
+        if kind == "unix":
+            sink.send(())
+            assert received.lines() == []
+    (tmp_path / "log").unlink(missing_ok=True)
+    with pytest.raises(TransientError, match="audit heads: syslog"):
+        sink.send(())
+    path = tmp_path / "heads.log"
+    FileSink(path).send(())
+    assert path.read_bytes() == b""
+    found = [one.code for one in check_sinks([sink, FileSink(path)])]
+    assert found == ["heads-unreachable", "heads"]
+    assert [one.code for one in check_sinks([])] == ["heads-nowhere"]
