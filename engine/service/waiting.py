@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 from engine.domain.canonical import JSON
@@ -44,6 +45,9 @@ That approvers have not decided is no news; the note before the waiting said it.
 CONFLICT = "conflict_told"
 """The audit row of an obstacle that approvers were told of after they were asked."""
 
+WAITS = "waits"
+"""The audit event: why an approved change does not run yet, as the ticket was told."""
+
 
 def await_approval(services: Services, handling: Handling) -> Handling | None:
     """AWAITING: look afresh; move on, end, or go on waiting."""
@@ -79,7 +83,6 @@ def await_window(services: Services, handling: Handling) -> Judgement | Handling
         handling,
         Stage.AWAITING,
         why=verdict.because,
-        wake_at=next_look(services, handling),
     )
 
 
@@ -180,6 +183,8 @@ def _tell_ticket(services: Services, handling: Handling, verdict: Verdict) -> Ha
             occasion=f"waits-r{plan_of(handling).revision}-{_short(verdict.because)}",
             reason=verdict.because,
         )
+        body: dict[str, JSON] = {"verdict": str(verdict.kind)}
+        moves.record(services, handling, WAITS, body=body, private={"why": verdict.because})
     return moves.touch(services, handling, reason=verdict.because)
 
 
@@ -233,7 +238,17 @@ def _remind(services: Services, handling: Handling, verdict: Verdict) -> None:
     if due_at is not None and now >= due_at:
         telling.waits_too_long(services, handling, policy, reason=verdict.because)
         handling = moves.touch(services, handling, told_at=now)
-    moves.wait_until(services, handling, next_look(services, handling))
+    moves.wait_until(services, handling, _again_at(services, handling, verdict))
+
+
+def _again_at(services: Services, handling: Handling, verdict: Verdict) -> datetime:
+    """Return when to look again: in its turn, or when what holds it ends, whichever is first."""
+    at = next_look(services, handling)
+    if verdict.not_before is None:
+        return at
+    # The change system's clock may be behind ours: never look again at once.
+    soonest = services.now() + services.settings.backoff_first
+    return min(at, max(verdict.not_before, soonest))
 
 
 def withdraw(services: Services, handling: Handling) -> Handling | None:

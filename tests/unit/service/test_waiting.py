@@ -56,10 +56,25 @@ def test_a_blackout_between_approval_and_window_holds_the_effect_until_it_ends()
     assert world.directory.calls == []
     assert "blackout Audit" in world.handling(ref).reason
     assert len(notes(world, ref, "blackout Audit")) == 1
+    wake_at = world.handling(ref).wake_at
+    assert wake_at is not None
+    assert wake_at <= world.clock.now() + HOUR
     world.pass_time(6 * HOUR, stride=HOUR)
     assert world.handling(ref).stage is Stage.FULFILLED
     assert len(world.directory.calls) == 1
     assert len(notes(world, ref, "blackout Audit")) == 1
+
+
+def test_it_goes_on_as_soon_as_the_blackout_has_ended() -> None:
+    world, ref = waiting()
+    blackout(world, begins=timedelta(0), ends=timedelta(minutes=20))
+    ended_at = world.clock.now() + timedelta(minutes=20)
+    world.approve(ref)
+    world.run()
+    assert world.directory.calls == []
+    assert world.handling(ref).wake_at == ended_at
+    world.pass_time(timedelta(minutes=21), stride=timedelta(minutes=1))
+    assert world.handling(ref).stage is Stage.FULFILLED
 
 
 def test_schedules_that_cannot_be_read_shut_the_gate_until_they_can() -> None:
