@@ -104,6 +104,22 @@ def test_only_approved_leads_to_implementing_besides_resuming_there(gate: Gate) 
         assert resumes == (parked_from is Stage.IMPLEMENTING)
 
 
+def test_after_an_intent_only_what_never_fired_goes_back_and_only_to_where_it_waits() -> None:
+    before = {Stage.READY, Stage.DRAFTED, Stage.OPENED, Stage.AWAITING, Stage.APPROVED}
+    after = {Stage.BACKING_OUT, Stage.TIMEBOXED, Stage.ENDING, Stage.REPORTING}
+    waits = {Gate.NONE: Stage.READY, Gate.DESK: Stage.AWAITING, Gate.CHANGE: Stage.AWAITING}
+    for gate in Gate:
+        back = TRANSITIONS[gate][Stage.IMPLEMENTING] & before
+        assert back == ({waits[gate]} if gate in waits else set())
+        assert not any(TRANSITIONS[gate][stage] & before for stage in after)
+
+
+@pytest.mark.parametrize("gate", GATED)
+def test_what_went_back_needs_a_fresh_look_at_its_approval_before_it_runs(gate: Gate) -> None:
+    again = reachable((gate, Stage.AWAITING, None), without=frozenset({Stage.APPROVED}))
+    assert Stage.IMPLEMENTING not in {stage for _, stage, _ in again}
+
+
 def test_a_parked_handling_resumes_where_it_was_parked_is_withdrawn_or_ends() -> None:
     before_intent = {Stage.DRAFTED, Stage.OPENED, Stage.AWAITING, Stage.APPROVED}
     for state in REACHABLE:
