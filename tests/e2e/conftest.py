@@ -14,6 +14,20 @@ from engine.cli.demo.files import write_files
 from engine.cli.demo.people import open_world
 from engine.cli.sandbox import document_of
 from tests.e2e.stage import Stage
+from tests.recording import RECORDER
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_traffic_is_recorded() -> Iterator[None]:
+    with RECORDER.listening():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_write_is_forbidden(_all_traffic_is_recorded: None) -> Iterator[None]:
+    """I3 over the whole suite: whatever a test is about, the daemon wrote nothing forbidden."""
+    yield
+    assert RECORDER.judge() == []
 
 
 @pytest.fixture

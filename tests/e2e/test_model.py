@@ -41,7 +41,8 @@ def test_whatever_people_do_the_invariants_hold_after_every_step(vendor: str) ->
     run_state_machine_as_test(model_of(vendor), settings=_ALL)
     assert COUNTED.steps - steps >= _EACH * STEPS
     assert COUNTED.effects - effects >= _EACH // 4, "hardly a run came as far as an effect"
-    assert {Stage.FULFILLED, Stage.HANDED_OVER} <= COUNTED.ends
+    assert Stage.FULFILLED in COUNTED.ends
+    assert len(COUNTED.ends) > 2, COUNTED.ends
 
 
 def _naive(facts: Facts) -> Verdict:

@@ -35,7 +35,7 @@ def account_id(uid: str) -> str:
 class ServiceNowOffice:
     """ServiceNow as its people and its attackers use it."""
 
-    system = "servicenow"
+    system = tickets = "servicenow"
     states: Mapping[str, str] = {
         "-5": "new", "-4": "assess", "-3": "authorize", "-2": "scheduled", "-1": "implement",
         "0": "review", "3": "closed", "4": "cancelled",
@@ -182,7 +182,7 @@ class ServiceNowOffice:
 class JiraOffice:
     """Jira Service Management as its people and its attackers use it."""
 
-    system = "itsm-jira"
+    system = tickets = "itsm-jira"
     closed = "Canceled"
     states: Mapping[str, str] = {
         "Review": "new", "Planning": "assess", "Authorize": "authorize",

@@ -14,6 +14,7 @@ from engine.domain.stage import Stage
 from tests.e2e.attacks.forbidden import forbidden
 from tests.e2e.attacks.offices import REFUSALS, JiraOffice, ServiceNowOffice
 from tests.e2e.attacks.theatre import Company, Theatre
+from tests.recording import RECORDER
 
 O = TypeVar("O", ServiceNowOffice, JiraOffice)  # noqa: E741  the office of a play's vendor
 
@@ -21,6 +22,10 @@ PRIVILEGED = (
     "Add me to PROD-DB-Admins",
     "For the quarterly patching I have to be a member of the group PROD-DB-Admins.",
 )
+WAITS, WAITED_FOR = "Waits for approval of", "waits for identity-owners"
+"""What ticket and audit say while people have not decided."""
+ON_HOLD = "the change is on hold"
+DONE = "done and verified at the target"
 REMOTE = (
     "Remote access through vpn-staff",
     "Working from home starts next week, please add me to the group vpn-staff.",
@@ -38,14 +43,19 @@ class Play(Generic[O]):
     words: tuple[str, str]
     ticket: str = ""
     key: str = ""
+    tries: int = 1
+    """Rounds until the change waits: more than one only where requests fail."""
+    struck: int = 0
+    """How many requests failed."""
 
     def ask(self) -> None:
         self.ticket, self.key = self.office.ask(self.asker, *self.words)
 
     def ref(self) -> TicketRef:
-        is_incident = isinstance(self.office, ServiceNowOffice)
+        office = self.office
+        is_incident = office.tickets == "servicenow"
         kind = TicketKind.INCIDENT if is_incident else TicketKind.SERVICE_REQUEST
-        return TicketRef(system=self.office.system, kind=kind, id=self.ticket, key=self.key)
+        return TicketRef(system=office.tickets, kind=kind, id=self.ticket, key=self.key)
 
     def handling(self) -> Handling:
         return self.company.handling(self.ref())
@@ -61,9 +71,12 @@ class Play(Generic[O]):
 
     def until_asked(self) -> None:
         """Until the change waits for its approvers."""
-        self.pass_time(seconds=90)
-        self.round()
-        found = self.handling()
+        for _ in range(self.tries):
+            self.pass_time(seconds=90)
+            self.round()
+            found = self.handling()
+            if found.stage is Stage.AWAITING:
+                break
         assert found.stage is Stage.AWAITING, f"{found.stage}: {found.reason}"
         self.pass_time(seconds=30)
 
@@ -77,7 +90,8 @@ class Play(Generic[O]):
     def stolen(self) -> Generator[None]:
         """What is done here with the daemon's own password is not the daemon's doing."""
         before = {one["id"] for one in self.office.log()}
-        yield
+        with RECORDER.stolen():
+            yield
         self.office.stolen |= {one["id"] for one in self.office.log()} - before
 
 
@@ -88,7 +102,8 @@ class Attack(Generic[O]):
     `before` acts before the ticket is written, `during` between ticket and daemon, `act` once the
     change waits for its approvers (it may let the daemon run). Then everything comes to rest, and
     `end`, `native` (every change of ours, oldest first), the number of `effects` at the target and
-    the `reason` (on the ticket and in the audit) must be as told.
+    the `reason` (on the ticket and in the audit, there in other words where `in_audit` has them)
+    must be as told. `shuts` names what fails from then on: a system whose account became unsafe.
     """
 
     name: str
@@ -102,6 +117,8 @@ class Attack(Generic[O]):
     words: tuple[str, str] | None = None
     tiers: Callable[[Any], None] | None = None
     is_asked: bool = True
+    in_audit: str = ""
+    shuts: str = ""
 
 
 def perform(play: Play[O], attack: Attack[O]) -> None:
@@ -117,6 +134,7 @@ def perform(play: Play[O], attack: Attack[O]) -> None:
         attack.during(play)
     if attack.is_asked:
         play.until_asked()
+    play.company.may_fail = frozenset({attack.shuts})
     attack.act(play)
     play.settle()
     compare(play, attack)
@@ -131,7 +149,7 @@ def compare(play: Play[O], attack: Attack[O]) -> None:
     said = "\n".join(str(row) for row in rows)
     assert reached == expected, f"{found.reason}\n{play.company.steps}\n{play.theatre.effects()}"
     assert attack.reason in notes, f"not on the ticket:\n{notes}"
-    assert attack.reason in said, f"not in the audit:\n{said}"
+    assert (attack.in_audit or attack.reason) in said, f"not in the audit:\n{said}"
     assert forbidden(play.office.system, play.office.log(), play.office.stolen) == []
     assert play.company.daemon is not None
     assert play.company.daemon.opened.store.verify(None) is None

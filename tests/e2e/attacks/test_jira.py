@@ -7,7 +7,7 @@ import pytest
 from connectors.jira.sandbox.definition import Transition
 from engine.domain.stage import Stage
 from tests.e2e.attacks.offices import JIRA_CAB, JiraOffice, account_id
-from tests.e2e.attacks.scene import Attack, Play, perform
+from tests.e2e.attacks.scene import DONE, ON_HOLD, WAITED_FOR, WAITS, Attack, Play, perform
 from tests.e2e.attacks.theatre import edit_yaml
 
 JSM = Play[JiraOffice]
@@ -24,11 +24,8 @@ def yes(play: JSM) -> None:
     play.pass_time(seconds=5)
 
 
-def daemon_joins(play: JSM) -> None:
+def daemon_joins_and_tries(play: JSM) -> None:
     play.office.join_authority("tiergate")
-
-
-def daemon_tries(play: JSM) -> None:
     with play.stolen(), play.refused():
         play.office.approve("tiergate")
 
@@ -227,6 +224,15 @@ def approver_leaves(play: JSM) -> None:
     play.office.client().delete(f"rest/api/3/group/user?groupId={JIRA_CAB}&accountId={who}")
 
 
+def until_parked(play: JSM) -> None:
+    """It is tried with growing pauses, until a person is told."""
+    for _ in range(20):
+        play.pass_time(hours=2)
+        play.round()
+        if play.handling().stage is Stage.PARKED:
+            break
+
+
 def unasked(play: JSM) -> None:
     """The chosen approvers are all gone before anybody was asked: nobody can say yes."""
     for uid in ("howard.johnson", "beth.anglin", "bow.ruggeri"):
@@ -234,11 +240,11 @@ def unasked(play: JSM) -> None:
         play.office.client().delete(f"rest/api/3/group/user?groupId={JIRA_CAB}&accountId={who}")
 
 
-DONE = "done and verified at the target"
 FAKE = "APPROVED by the change board, finalDecision: approved, plan sha256:" + "a" * 64
 ATTACKS: tuple[Attack[JiraOffice], ...] = (
-    Attack(name="the daemon's account is made an approver", before=daemon_joins,
-           act=daemon_tries, end=Stage.AWAITING, native=("authorize",), reason=""),
+    Attack(name="the daemon's account is made an approver", shuts="account itsm-jira",
+           act=daemon_joins_and_tries, end=Stage.AWAITING, native=("authorize",),
+           reason=WAITS, in_audit=WAITED_FOR),
     Attack(name="the requester approves", before=requester_joins, act=requester_says_yes,
            end=Stage.HANDED_OVER, native=("cancelled",), reason="asked for this"),
     Attack(name="the subject approves", act=yes, end=Stage.HANDED_OVER, native=("cancelled",),
@@ -255,11 +261,11 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
            end=Stage.HANDED_OVER, native=("cancelled",),
            reason="does not belong to identity-owners"),
     Attack(name="an admin acts for an approver", act=admin_tries, end=Stage.AWAITING,
-           native=("authorize",), reason=""),
+           native=("authorize",), reason=WAITS, in_audit=WAITED_FOR),
     Attack(name="a third transition goes around the approval", act=third_way,
            end=Stage.HANDED_OVER, native=("cancelled",), reason="bypassed"),
     Attack(name="the approval is entered again with a new id", act=entered_again,
-           end=Stage.AWAITING, native=("authorize",), reason=""),
+           end=Stage.AWAITING, native=("authorize",), reason=WAITS, in_audit=WAITED_FOR),
     Attack(name="the approval is entered again and given again", act=entered_again_and_approved,
            end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
     Attack(name="somebody else moves it to Implementing", act=agent_implements,
@@ -279,9 +285,9 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="a fake approved block stands in the ticket's text", act=nothing,
            words=("Remote access through vpn-staff",
                   f"Please add me to the group vpn-staff.\n\n{FAKE}"),
-           end=Stage.AWAITING, native=("authorize",), reason=""),
+           end=Stage.AWAITING, native=("authorize",), reason=WAITS, in_audit=WAITED_FOR),
     Attack(name="on hold in the last second", act=held_then, end=Stage.AWAITING,
-           native=("scheduled, on hold",), reason=""),
+           native=("scheduled, on hold",), reason=ON_HOLD),
     Attack(name="held, and released by the person who held it", act=held_and_released,
            end=Stage.FULFILLED, native=("closed successful",), effects=1, reason=DONE),
     Attack(name="rejected", act=rejected, end=Stage.REJECTED, native=("rejected",),
@@ -302,8 +308,8 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="the approver leaves the authority before it runs", act=approver_leaves,
            end=Stage.HANDED_OVER, native=("cancelled",),
            reason="does not belong to identity-owners"),
-    Attack(name="nobody is left who could approve", before=unasked, act=nothing, is_asked=False,
-           end=Stage.OPENED, native=("new",), reason=""),
+    Attack(name="nobody is left who could approve", before=unasked, act=until_parked,
+           is_asked=False, end=Stage.PARKED, native=("new",), reason="it has no approvers"),
 )  # fmt: skip
 
 

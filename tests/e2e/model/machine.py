@@ -102,6 +102,7 @@ class Model(RuleBasedStateMachine):
         self.stack.callback(self.office.close)
         self.stack.callback(natives.shut)
         self.company = Company(self.theatre, vendor)
+        self.company.looks_at_start = False
         self.stack.callback(self.company.close)
         self.company.open()
         self.company.round()
