@@ -96,11 +96,19 @@ def full(call: Call, row: Row) -> Row:
 
 def parts(call: Call, table: str, project: int) -> list[Row]:
     """Return the components or versions of a project."""
+    return [part_bean(call, table, row) for row in ordered_rows(call, table, project)]
+
+
+def ordered_rows(call: Call, table: str, project: int) -> list[Row]:
+    """Return the components or versions of a project in their order: by id until moved."""
     rows = call.store.rows(
         f"SELECT * FROM {table} WHERE project=? ORDER BY id",  # noqa: S608 - a word of ours
         project,
     )
-    return [part_bean(call, table, row) for row in rows]
+    name = f"order.{table}.{project}"
+    moved = loads(call.store.value("SELECT value FROM site WHERE name=?", name)) or []
+    places = {number: place for place, number in enumerate(moved)}
+    return sorted(rows, key=lambda row: (places.get(row["id"], len(places)), row["id"]))
 
 
 def part_bean(call: Call, table: str, row: Row) -> Row:

@@ -2,7 +2,12 @@
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox.api_projects import part_bean, parts, visible_project
+from connectors.jira.sandbox.api_projects import (
+    ordered_rows,
+    part_bean,
+    parts,
+    visible_project,
+)
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import Json, Reply, Row, bad_request, forbidden, not_found
@@ -168,13 +173,32 @@ def version_unresolved(call: Call) -> Json:
 
 @routes.on("POST", "/version/{id}/move")
 def move_version(call: Call) -> Json:
-    """Move a version within its project: the order is by id here, so that nothing changes."""
+    """Move a version within its project: behind another one, or to an end of the list."""
     row = _part(call, "version")
     if not call.may("ADMINISTER_PROJECTS", row["project"]):
         raise forbidden("You do not have permission to administer this project.")
-    if not {"after", "position"} & set(call.json()):
-        raise bad_request("Either 'after' or 'position' is required.")
+    ordered = [one["id"] for one in ordered_rows(call, "version", row["project"])]
+    at = ordered.index(row["id"])
+    ordered.remove(row["id"])
+    ordered.insert(_place(call, ordered, at), row["id"])
+    name = f"order.version.{row['project']}"
+    call.store.run("INSERT OR REPLACE INTO site VALUES (?, ?)", name, dumps(ordered))
     return part_bean(call, "version", row)
+
+
+def _place(call: Call, others: list[int], at: int) -> int:
+    """Return where a version goes among the others of its project."""
+    body = call.json()
+    after, position = body.get("after"), body.get("position")
+    if after is not None:
+        number = str(after).rsplit("/", 1)[-1]
+        if number not in map(str, others):
+            raise bad_request("The version to move after does not exist.")
+        return [str(one) for one in others].index(number) + 1
+    places = {"First": 0, "Earlier": max(0, at - 1), "Later": at + 1, "Last": len(others)}
+    if position not in places:
+        raise bad_request("Either 'after' or 'position' is required.")
+    return places[str(position)]
 
 
 @routes.on("GET", "/component/{id}/relatedIssueCounts", anonymous=True)
