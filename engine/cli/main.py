@@ -53,6 +53,7 @@ for command in (
     governing.retry,
     governing.release,
     governing.undo,
+    governing.emergency,
 ):
     app.command()(command)
 app.add_typer(tiers.app, name="tiers")
