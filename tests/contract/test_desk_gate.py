@@ -196,6 +196,24 @@ def test_a_group_that_cannot_be_read_has_no_members_to_count(harness: Harness) -
     assert harness.desk.desk_members("00000000000000000000000000000000") is None
 
 
+# --- run it now
+def test_an_agents_note_asks_to_run_it_now(harness: Harness) -> None:
+    ref = harness.seed_ticket("in a hurry", description="tiergate: run now")
+    assert harness.desk.read(ref).run_now is None
+    harness.desk.add_work_note(ref, "To hurry:\ntiergate: run now", marker="own")
+    assert harness.desk.read(ref).run_now is None
+    harness.write_note(ref, "tiergate: run now", by=harness.agent)
+    first = harness.desk.read(ref).run_now
+    assert first is not None
+    assert first.by is not None
+    assert first.by.identity != harness.desk.account().identity
+    harness.advance(SECOND)
+    harness.write_note(ref, "tiergate: run now", by="admin")
+    second = harness.desk.read(ref).run_now
+    assert second is not None
+    assert (second.id, second.by) != (first.id, first.by)
+
+
 # --- used once
 def test_one_acceptance_is_claimed_by_one_owner_for_ever(harness: Harness) -> None:
     asked = Asked(harness, {"by": "note"})
@@ -205,7 +223,10 @@ def test_one_acceptance_is_claimed_by_one_owner_for_ever(harness: Harness) -> No
     def claim(desk: TicketDesk, answer: str, owner: str) -> ClaimResult:
         return desk.claim(asked.ref, answer=answer, plan_digest=asked.plan.digest, owner=owner)
 
+    before = asked.desk.read(asked.ref)
     assert claim(asked.desk, "a1", "one") is ClaimResult.WON
+    after = asked.desk.read(asked.ref)
+    assert (after.state, after.assignee) == (before.state, before.assignee)
     assert claim(other, "a1", "two") is ClaimResult.LOST
     assert claim(asked.desk, "a1", "one") is ClaimResult.OURS
     assert claim(other, "a2", "two") is ClaimResult.WON
