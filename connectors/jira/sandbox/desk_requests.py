@@ -44,6 +44,7 @@ def list_requests(call: Call) -> Json:
         "OWNED_REQUESTS",
         "PARTICIPATED_REQUESTS",
     ]
+    _known_words(wanted)
     found: list[Row] = []
     for row in rows:
         row["fields"] = loads(row["fields"])
@@ -55,6 +56,20 @@ def list_requests(call: Call) -> Json:
     return shown
 
 
+_OWNERSHIPS = frozenset(
+    {"OWNED_REQUESTS", "PARTICIPATED_REQUESTS", "ALL_REQUESTS", "ALL_ORGANIZATIONS",
+     "ORGANIZATION", "APPROVER"}
+)  # fmt: skip
+
+
+def _known_words(wanted: list[str]) -> None:
+    for one in wanted:
+        if one not in _OWNERSHIPS:
+            raise desk_error(
+                HTTPStatus.BAD_REQUEST, f"'{one}' is not a request ownership.", "sd.ownership"
+            )
+
+
 def _owned(call: Call, issue: Row, ownership: str) -> bool:
     me = call.user.id
     match ownership:
@@ -64,12 +79,8 @@ def _owned(call: Call, issue: Row, ownership: str) -> bool:
             return me in (kept(issue, "customfield_10026") or [])
         case "ALL_REQUESTS" | "ALL_ORGANIZATIONS" | "ORGANIZATION":
             return issue["reporter"] == me or me in (kept(issue, "customfield_10026") or [])
-        case "APPROVER":
+        case _:  # APPROVER: the words were checked before
             return _decides(call, issue)
-        case _:
-            raise desk_error(
-                HTTPStatus.BAD_REQUEST, f"'{ownership}' is not a request ownership.", "sd.ownership"
-            )
 
 
 def _decides(call: Call, issue: Row) -> bool:

@@ -15,10 +15,8 @@ def test_a_comment_changes_its_words_its_readers_and_its_order(desk: Any) -> Non
     agent.post(path, {"body": "two"})
     newest = agent.get(path, orderBy="-created")["comments"]
     assert [one["body"] for one in newest] == ["two", "one"]
-    inner = {
-        "body": "inside",
-        "properties": [{"key": "sd.public.comment", "value": {"internal": True}}],
-    }
+    mark = {"key": "sd.public.comment", "value": {"internal": True}}
+    inner = {"body": "inside", "properties": [mark]}
     changed = agent.put(f"{path}/{first}", inner, 200)
     assert changed["body"] == "inside"
     shown = agent.get(f"{path}/{first}", expand="properties")
@@ -75,13 +73,12 @@ def test_people_are_read_by_id_and_in_bulk(cloud: Any) -> None:
     assert (len(page["values"]), page["total"], page["isLast"]) == (2, 3, False)
     assert len(admin.send("GET", f"{V2}/user/search", params={"accountId": ids[0]}).json()) == 1
     assert admin.send("GET", f"{V2}/user/search", params={"accountId": "no"}).json() == []
-    asked = {"project": "OPS", "accountId": ids[0]}
+    me = admin.get(f"{V2}/myself")["accountId"]
+    asked = {"project": "OPS", "accountId": me}
     found = admin.send("GET", f"{V2}/user/assignable/search", params=asked).json()
-    assert [one["accountId"] for one in found] in ([], ids[:1])
-    other = cloud.as_("agent").status(
-        "PUT", f"{V2}/user/properties/x", params={"accountId": ids[0]}, json=1
-    )
-    assert other in {200, 201, 403}
+    assert [one["accountId"] for one in found] == [me]
+    path = f"{V2}/user/properties/x"
+    assert cloud.as_("agent").status("PUT", path, params={"accountId": me}, json=1) == 403
 
 
 def test_a_project_changes_its_lead_its_name_and_its_category(desk: Any) -> None:
@@ -140,7 +137,7 @@ def test_the_desk_tells_its_corners(desk: Any) -> None:
     assert requester.status("POST", f"{path}/comment", json={"body": 7}) == 400
     made = requester.post(f"{path}/comment", {"body": "*Thanks*", "public": True})
     rendered = requester.get(f"{path}/comment/{made['id']}", expand="renderedBody")
-    assert "<b>Thanks</b>" in rendered["renderedBody"]["html"]
+    assert "<strong>Thanks</strong>" in rendered["renderedBody"]["html"]
     assert requester.status("GET", f"{path}/comment/99999999") == 404
     assert agent.status("GET", f"{path}/sla/99") == 404
     assert requester.status("GET", f"{path}/sla") in {403, 404}
@@ -207,7 +204,7 @@ def test_panels_and_small_letters_are_read_as_wiki_text(cloud: Any) -> None:
     number = admin.post(f"/rest/api/3/issue/{issue}/comment", {"body": body})["id"]
     shown = admin.get(f"{V2}/issue/{issue}/comment/{number}")["body"]
     assert shown.startswith("{panel}")
-    assert "H~2~O" in shown.replace("{", "").replace("}", "").replace("panel", "") or "~2~" in shown
+    assert "~2~" in shown
     assert "^3^" in shown
 
 
