@@ -201,7 +201,7 @@ def steal(proof: Proof) -> tuple[str, str]:
         thief.auth = (account["username"], account["password"])
         if system == "servicenow":
             base = f"{place['url']}/api/now/table"
-            calls = [
+            calls: list[tuple[str, str, dict[str, Any]]] = [
                 ("PATCH", f"{base}/change_request/{change['sys_id']}", {"work_notes": "hello"}),
                 ("PATCH", f"{base}/incident/{other}", {"state": "2", "work_notes": "mine"}),
             ]

@@ -51,6 +51,7 @@ def ended(store: SQLStore, make: Any) -> SQLStore:
             ticket = make.ticket(name, requester=requester, creator=requester, **texts)
             unit.save_ticket(ticket, seen_at=NOW)
             handling = unit.start(ticket.ref, at=NOW, actor="tiergate")
+            assert handling is not None
             who = person if name == "1" else None
             triaged = unit.advance(handling, Stage.TRIAGED, why=f"asked by {NAME}", at=NOW)
             decided = unit.advance(
@@ -121,6 +122,7 @@ def test_retention_takes_what_ended_before_and_leaves_live_and_younger_ones(
             at = NOW - age * day
             unit.save_ticket(make.ticket(name), seen_at=at)
             handling = unit.start(make.ref(name), at=at, actor="tiergate")
+            assert handling is not None
             if ends:
                 unit.advance(handling, Stage.HANDED_OVER, why="w", at=at)
         unit.save_ticket(make.ticket("4"), seen_at=NOW - 40 * day)
@@ -161,6 +163,7 @@ def test_free_pages_and_the_log_of_an_older_file_are_emptied_too(
             ticket = dataclasses.replace(make.ticket("1"), short_description=NAME)
             unit.save_ticket(ticket, seen_at=NOW)
             handling = unit.start(ticket.ref, at=NOW, actor="tiergate")
+            assert handling is not None
             unit.advance(handling, Stage.HANDED_OVER, why=NAME, at=NOW)
         files = [path, path.with_name(f"{path.name}-wal")]
         assert any(NAME.encode() in one.read_bytes() for one in files)
@@ -176,6 +179,7 @@ def test_a_reader_that_stays_keeps_the_log_full_and_that_is_said(tmp_path: Path,
         with store.begin() as unit:
             unit.save_ticket(make.ticket("1"), seen_at=NOW)
             handling = unit.start(make.ref("1"), at=NOW, actor="tiergate")
+            assert handling is not None
             unit.advance(handling, Stage.HANDED_OVER, why=NAME, at=NOW)
         store.erase(CHAIN, at=NOW, actor="dpo", why="request 7")
         engine = connect(url)
