@@ -119,19 +119,15 @@ def _close(
     content = json.dumps(_evidence(handling, effects), indent=2, sort_keys=True)
     control.attach(change, name=name, content=content.encode(), content_type="application/json")
     anchors.anchor(services, handling, occasion=f"end-{len(effects)}")
-    fulfilled = outcome.end is Stage.FULFILLED
     is_ours = snapshot.moved_by is not None and (
         snapshot.moved_by.identity == snapshot.daemon.identity
     )
     match snapshot.state:
         case ChangeState.IMPLEMENT | ChangeState.REVIEW:
-            facts = telling.facts(services, handling, did=_did(effects), reason=outcome.because)
-            control.close(
-                change,
-                code=CloseCode.SUCCESSFUL if fulfilled else CloseCode.UNSUCCESSFUL,
-                notes=services.renderer.render(Template.CLOSE_NOTES, facts),
-                at=services.now(),
-            )
+            _close_with_code(services, handling, outcome, effects)
+        case ChangeState.SCHEDULED if outcome.end is Stage.FULFILLED:
+            # A plain workflow has no status for implementing: it stayed where it was approved.
+            _close_with_code(services, handling, outcome, effects)
         case ChangeState.NEW | ChangeState.ASSESS | ChangeState.AUTHORIZE | ChangeState.SCHEDULED:
             control.cancel(change, reason=outcome.because)
         case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED if is_ours:
@@ -144,6 +140,21 @@ def _close(
                 occasion=f"after-end-{len(effects)}",
                 reason=outcome.because,
             )
+
+
+def _close_with_code(
+    services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
+) -> None:
+    """Close the change with the code that the outcome earns."""
+    change = change_of(handling)
+    facts = telling.facts(services, handling, did=_did(effects), reason=outcome.because)
+    is_fulfilled = outcome.end is Stage.FULFILLED
+    services.change_control(change.system).close(
+        change,
+        code=CloseCode.SUCCESSFUL if is_fulfilled else CloseCode.UNSUCCESSFUL,
+        notes=services.renderer.render(Template.CLOSE_NOTES, facts),
+        at=services.now(),
+    )
 
 
 def _evidence(handling: Handling, effects: Sequence[Effect]) -> dict[str, object]:

@@ -147,7 +147,8 @@ def compare(play: Play[O], attack: Attack[O]) -> None:
     rows = play.company.audit(play.ref())
     notes = play.office.notes(play.ticket)
     said = "\n".join(str(row) for row in rows)
-    assert reached == expected, f"{found.reason}\n{play.company.steps}\n{play.theatre.effects()}"
+    why = f"{reached}, not {expected}: {found.reason}"
+    assert reached == expected, f"{why}\n{play.company.steps}\n{play.theatre.effects()}"
     assert attack.reason in notes, f"not on the ticket:\n{notes}"
     assert (attack.in_audit or attack.reason) in said, f"not in the audit:\n{said}"
     assert forbidden(play.office.system, play.office.log(), play.office.stolen) == []

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.jira.sandbox.definition import Transition
 from engine.domain.stage import Stage
+from engine.service.world import Services
 from tests.e2e.attacks.offices import JIRA_CAB, JiraOffice, account_id
 from tests.e2e.attacks.scene import DONE, ON_HOLD, WAITED_FOR, WAITS, Attack, Play, perform
 from tests.e2e.attacks.theatre import edit_yaml
@@ -225,12 +226,15 @@ def approver_leaves(play: JSM) -> None:
 
 
 def until_parked(play: JSM) -> None:
-    """It is tried with growing pauses, until a person is told."""
-    for _ in range(20):
+    """It is tried with growing pauses, until a person is told; here that takes less patience."""
+
+    def impatient(services: Services) -> Services:
+        return replace(services, settings=replace(services.settings, patience=4))
+
+    play.company.interpose = impatient
+    for _ in range(8):
         play.pass_time(hours=2)
         play.round()
-        if play.handling().stage is Stage.PARKED:
-            break
 
 
 def unasked(play: JSM) -> None:
