@@ -24,7 +24,7 @@ from engine.domain.change import ApprovalState, ChangeState
 from engine.domain.decision import ChangeKind
 from engine.domain.plan import ChangeDraft
 from engine.domain.refs import ChangeRef, TicketRef
-from engine.errors import InvalidAnswerError, PreconditionError
+from engine.errors import InvalidAnswerError, PreconditionError, RecordNotFoundError
 
 _TABLE = "change_request"
 
@@ -95,7 +95,12 @@ class Adoption:
             raise InvalidAnswerError(f"{ref}: adopted, but the plan's texts were not kept")
 
     def _require_unasked(self, ref: ChangeRef, draft: ChangeDraft) -> Record:
-        record = self._client.read(_TABLE, ref.id, fields=CHANGE_FIELDS)
+        try:
+            record = self._client.read(_TABLE, ref.id, fields=CHANGE_FIELDS)
+        except RecordNotFoundError:
+            raise PreconditionError(
+                f"{ref} is named on the ticket, and cannot be read: it is gone, or hidden from us"
+            ) from None
         for objection in self._objections(ref, record, draft):
             raise PreconditionError(f"{ref} was opened by somebody else and {objection}")
         return record
@@ -120,7 +125,7 @@ class Adoption:
             found.append("is on hold")
         kind = text(record, "type")
         if draft.kind is ChangeKind.STANDARD or kind != CHANGE_KINDS[draft.kind]:
-            found.append(f"is a {kind} change, where the tier map asks for a {draft.kind} one")
+            found.append(f"is of the kind {kind}, where the tier map asks for {draft.kind}")
         if text(record, "correlation_id") not in {"", draft.correlation_id}:
             found.append("carries another system's correlation id")
         return found
