@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.domain.action import BoundAction, BoundTarget, ParameterKind, Tier
 from engine.domain.audit import GENESIS, AuditRow, first_misfit, row_hash
 from engine.domain.canonical import digest
-from engine.domain.decision import Window
+from engine.domain.decision import TemplatePin, Window
 from engine.domain.effect import EffectKind, effect_key
 from engine.domain.plan import Plan, PlanText, fold
 from engine.domain.refs import TicketKind, TicketRef
@@ -59,6 +59,7 @@ OTHERS: dict[str, Any] = {
     "window": Window(earliest=NOW),
     "expires_at": NOW,
     "ends_at": NOW,
+    "template": TemplatePin(id="t1", version="v1", proposal="p1"),
 }
 OTHER_BOUNDS: dict[str, Any] = {
     "action": "remove_group_member",
