@@ -264,7 +264,7 @@ class Model(RuleBasedStateMachine):
 
     @precondition(is_asked)
     @rule(which=st.integers(0, 3), is_ticket=st.booleans())
-    def a_value_appears_that_nobody_knows(self, which: int, is_ticket: bool) -> None:  # noqa: FBT001
+    def a_value_appears_that_nobody_knows(self, which: int, is_ticket: bool) -> None:  # noqa: FBT001  drawn
         """It parks what waits for it, and nothing else follows; then an admin mends it (I10)."""
         self._work()
         wish = self._wish(which)
