@@ -20,6 +20,7 @@ from engine.domain.ticket import Ticket
 from engine.errors import TiergateError
 from engine.service import pauses, takeover, verdict, verdict_rules
 from tests.e2e.model.machine import ASKERS, OWNERS, Model, model_of
+from tests.recording import RECORDER
 
 Story = Callable[[Model], None]
 Defect = Callable[[pytest.MonkeyPatch], None]
@@ -223,5 +224,7 @@ def test_the_model_finds_a_planted_defect(
         defect(monkeypatch)
         with pytest.raises(AssertionError, match=broken):
             story(world)
+        # The layer's own judge hears it as well, as it must: what was planted is forgiven here.
+        assert bool(RECORDER.judge()) == broken.startswith("I3")
     finally:
         world.teardown()
