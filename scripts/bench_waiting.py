@@ -38,9 +38,9 @@ shows no votes, so a cycle reads 20 waiting changes in turn (`changes: votes:`),
 |---|---|---|---|---|
 {rows}
 
-At ServiceNow a cycle makes two requests more every two minutes: the look at the next fifty waiting changes.
-
-What grows is our own list of what waits, read from narrow rows in every cycle: about 7 µs each, 0.07 s at 10,000.
+At ServiceNow a cycle makes two requests more every two minutes: the look at the next fifty waiting
+changes. What grows is our own list of what waits, read from narrow rows in every cycle: about 7 µs
+each, 0.07 s at 10,000.
 """
 
 

@@ -1,7 +1,7 @@
 """Handlings: one writer of the stage, compare-and-set, one audit row per step."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,9 @@ def test_every_step_stands_in_the_ticket_s_chain_with_from_to_why_and_gate(
         beside = unit.private("servicenow:sys1")
     assert [row.event for row in rows] == ["started", "stage", "stage", "stage"]
     body = dict(rows[2].body)
-    assert set(body.pop("private")) == {"why"}
+    private = body.pop("private")
+    assert isinstance(private, Mapping)
+    assert set(private) == {"why"}
     assert body == {
         "handling": "servicenow:sys1:1",
         "from": "triaged",

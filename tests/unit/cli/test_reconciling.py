@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.cli.reconciling import LOOKBACK, Reconciliation, instant, reconciled
+from engine.cli.reconciling import LOOKBACK, instant, reconciled
+from engine.cli.reconciling_systems import Reconciliation
 from engine.errors import ConfigurationError
 from engine.ports.fulfilment import ForeignChange
 from engine.testing.clocks import START
