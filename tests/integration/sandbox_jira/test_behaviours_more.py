@@ -281,3 +281,72 @@ SEEDS: list[dict[str, Any]] = [
 def test_a_seed_that_cannot_be_carried_out_says_why(desk: Any, document: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="error"):
         desk.admin("POST", "/seed", document)
+
+
+def test_an_issue_is_made_with_properties_and_a_first_transition(desk: Any) -> None:
+    admin = desk.as_("admin")
+    fields = {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "At once"}
+    body = {
+        "fields": fields,
+        "properties": [{"key": "marker", "value": 1}, {"value": 2}],
+        "transition": {"id": "4"},
+    }
+    key = admin.post(f"{V2}/issue", body)["key"]
+    assert admin.get(f"{V2}/issue/{key}/properties/marker")["value"] == 1
+    assert desk.state(key) == "In Progress"
+    admin.put(f"{V2}/issue/{key}", {"properties": [{"key": "marker", "value": 3}, 7]})
+    assert admin.get(f"{V2}/issue/{key}/properties/marker")["value"] == 3
+    refused: list[Any] = [7, {}, {"issueUpdates": []}, {"issueUpdates": [{}] * 51}]
+    for wrong in refused:
+        assert admin.status("POST", f"{V2}/issue/bulk", json=wrong) == 400
+    some = admin.get(f"{V2}/issue/{key}", expand="operations", properties="marker")
+    assert some["properties"] == {"marker": 3}
+    assert "operations" in some
+    again = {"transition": {"id": "words"}}
+    assert admin.status("POST", f"{V2}/issue/{key}/transitions", json=again) == 400
+    wanted = admin.get(f"{V2}/issue/{key}/transitions", transitionId="5")["transitions"]
+    assert [one["id"] for one in wanted] == ["5"]
+
+
+def test_people_without_the_right_change_nothing(desk: Any) -> None:
+    requester, agent = desk.as_("requester"), desk.as_("agent")
+    key = desk.raise_request("requester", "Get IT help")
+    path = f"{V2}/issue/{key}"
+    collaborator = desk.as_("approver1")
+    assert collaborator.status("PUT", path, json={"fields": {"summary": "Mine"}}) == 403
+    assert collaborator.status("PUT", f"{path}/assignee", json={"name": None}) == 403
+    assert collaborator.status("DELETE", path) == 403
+    assert collaborator.status("PUT", f"{path}/properties/x", json=1) == 403
+    assert collaborator.status("POST", f"{path}/worklog", json={"timeSpent": "1h"}) == 403
+    sprint = {"issues": [key]}
+    assert collaborator.status("POST", "/rest/agile/1.0/backlog/issue", json=sprint) == 403
+    assert collaborator.get(f"{path}/editmeta")["fields"] == {}
+    assert requester.status("GET", path) == 404
+    assert agent.status("DELETE", path) == 403
+
+
+def test_a_sprint_needs_a_name_and_a_rank_needs_one_neighbour(desk: Any) -> None:
+    admin = desk.as_("admin")
+    made = admin.post(f"{V2}/filter", {"name": "Names", "jql": "project = OPS"}, 200)
+    board = {"name": "Names", "type": "scrum", "filterId": int(made["id"])}
+    number = admin.post("/rest/agile/1.0/board", board)["id"]
+    for name in ("", "x" * 256, 7):
+        body = {"name": name, "originBoardId": number}
+        assert admin.status("POST", "/rest/agile/1.0/sprint", json=body) == 400
+    body = {"name": "Goal", "originBoardId": number}
+    sprint = admin.post("/rest/agile/1.0/sprint", body)["id"]
+    path = f"/rest/agile/1.0/sprint/{sprint}"
+    dates = {"startDate": "2026-04-11T15:22:00.000Z", "endDate": "2026-04-20T01:22:00.000Z"}
+    changed = admin.post(
+        path, {"goal": "Ship it", "name": "Goals", **dates, "state": "active"}, 200
+    )
+    assert (changed["goal"], changed["name"]) == ("Ship it", "Goals")
+    kept = admin.put(path, {"name": "Kept", "state": "active"}, 200)
+    assert kept["startDate"] == changed["startDate"]
+    issue, other = desk.ops_issue(), desk.ops_issue()
+    moved = {"issues": [issue]}
+    assert admin.status("POST", f"/rest/agile/1.0/board/{number}/issue", json=moved) == 204
+    rank = "/rest/agile/1.0/issue/rank"
+    assert admin.status("PUT", rank, json={"issues": [issue]}) == 400
+    assert admin.status("PUT", rank, json={"issues": "x", "rankBeforeIssue": other}) == 400
+    assert admin.status("PUT", rank, json={**moved, "rankBeforeIssue": issue}) == 204
