@@ -1,21 +1,18 @@
 """What `check` says of the instance's own calendar: what is read, what is missing, what is off."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from connectors.servicenow.agenda import TABLES, Agenda
+from connectors.servicenow.probe import Probe
 from connectors.servicenow.settings import ScheduleSettings
 from engine.domain.decision import Window
 from engine.errors import PermanentError
 from engine.ports.findings import Finding, Severity
 
-if TYPE_CHECKING:
-    from connectors.servicenow.check import Probe
-
 _ABSENT = "invalid table"
 
 
-def check_agenda(probe: "Probe", settings: ScheduleSettings) -> Iterable[Finding]:
+def check_agenda(probe: Probe, settings: ScheduleSettings) -> Iterable[Finding]:
     """Yield a finding for everything that keeps the gate shut, and for what is switched off."""
     is_on = {
         "blackouts": settings.blackouts,
@@ -46,7 +43,7 @@ def check_agenda(probe: "Probe", settings: ScheduleSettings) -> Iterable[Finding
         )
 
 
-def _table(probe: "Probe", part: str, table: str) -> Iterable[Finding]:
+def _table(probe: Probe, part: str, table: str) -> Iterable[Finding]:
     try:
         probe.client.rows(table, "ORDERBYsys_id", fields=("sys_id",), limit=1)
     except PermanentError as error:

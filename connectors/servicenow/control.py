@@ -6,9 +6,9 @@ from connectors.control_record import judge
 from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, Value, text
-from connectors.servicenow.check import Probe
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.mapping import required_instant
+from connectors.servicenow.probe import Probe
 from connectors.servicenow.settings import ControlSettings
 from engine.errors import MissingRightError
 from engine.ports.clock import Clock

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from connectors.servicenow.check import Probe
 from connectors.servicenow.desk_gate import CLAIM_TABLES
 from connectors.servicenow.mapping import KINDS
+from connectors.servicenow.probe import Probe
 from connectors.servicenow.settings import ServiceNowSettings
 from engine.domain.desk import DeskChannel
 from engine.ports.findings import Finding, Severity

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from connectors.servicenow import query as q
 from connectors.servicenow.answers import shown, text
-from connectors.servicenow.check import COULD_APPROVE, Probe
+from connectors.servicenow.probe import COULD_APPROVE, Probe
 from engine.errors import PermanentError
 from engine.ports.findings import Finding, Severity
 

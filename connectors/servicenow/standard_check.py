@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from connectors.servicenow.answers import text
-from connectors.servicenow.check import Probe
 from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.probe import Probe
 from connectors.servicenow.standard import StandardChanges, Standing, terms
 from engine.domain.decision import TemplatePin
 from engine.ports.clock import Clock
