@@ -256,9 +256,9 @@ def test_two_daemons_implement_an_approved_change_once(
         together(play.company, other)
         play.settle()
         other.settle()
+        end(play, ONE_STORE if kind == "one store" else TWO_STORES, other)
     finally:
         other.close()
-    end(play, ONE_STORE if kind == "one store" else TWO_STORES)
 
 
 def test_two_daemons_that_know_nothing_of_each_other_change_the_target_once(
