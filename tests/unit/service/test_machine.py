@@ -113,8 +113,13 @@ class Firing(RuleBasedStateMachine):
         seconds=st.sampled_from([31, 121]),
     )
     def a_day_that_is_stopped_in_the_last_moment(self, point: str, stop: str, seconds: int) -> None:
-        """Then it passes, and what was withheld runs once."""
-        self.next_stop, self.stop = point, stop
+        """Then it passes, and what was withheld runs once.
+
+        The target is read for the last time behind the second look at the change: what people do
+        there after it is found after the effect. A pause is read later still.
+        """
+        self.next_stop = point
+        self.stop = stop if point == "after changes.claim" else "pause"
         self.a_good_day(seconds)
         self.time_passes(seconds)
         self.next_stop = self.stop = ""
