@@ -134,7 +134,7 @@ def perform(play: Play[O], attack: Attack[O]) -> None:
         attack.during(play)
     if attack.is_asked:
         play.until_asked()
-    play.company.may_fail = frozenset({attack.shuts})
+    play.company.may_fail = frozenset(attack.shuts.split(", "))
     attack.act(play)
     play.settle()
     compare(play, attack)

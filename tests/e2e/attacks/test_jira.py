@@ -203,9 +203,16 @@ def yes_after_expiry(play: JSM) -> None:
 
 
 def clock_set_back(play: JSM) -> None:
+    """While the clocks differ the system is shut; set right again, the time is over."""
     play.pass_time(hours=2, minutes=1)
-    play.theatre.shift_systems(-play.theatre.clock.offset)
+    offset = play.theatre.clock.offset
+    play.theatre.shift_systems(-offset)
     yes(play)
+    for _ in range(2):
+        play.pass_time(minutes=6)
+        play.round()
+    assert play.theatre.effects() == []
+    play.theatre.shift_systems(offset)
 
 
 def map_says_person(play: JSM) -> None:
@@ -305,7 +312,8 @@ ATTACKS: tuple[Attack[JiraOffice], ...] = (
     Attack(name="approved after expiry", tiers=expires_soon, act=yes_after_expiry,
            end=Stage.EXPIRED, native=("cancelled",), reason="not decided before"),
     Attack(name="the change system's clock is set back after expiry", tiers=expires_soon,
-           act=clock_set_back, end=Stage.EXPIRED, native=("cancelled",),
+           shuts="account servicenow, account itsm-jira, account ops-jira", act=clock_set_back,
+           end=Stage.EXPIRED, native=("cancelled",),
            reason="not decided before"),
     Attack(name="the map gives it to a person after approval", act=map_says_person,
            end=Stage.HANDED_OVER, native=("cancelled",), reason="Audit week"),
