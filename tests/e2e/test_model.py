@@ -20,6 +20,8 @@ from tests.e2e.model.machine import COUNTED, VENDORS, Model, model_of
 
 RUNS = int(os.environ.get("TIERGATE_MODEL_RUNS", "40"))
 STEPS = int(os.environ.get("TIERGATE_MODEL_STEPS", "50"))
+_ENOUGH = 2000
+"""From this many steps on, that hardly anything happened is a fault of the machine itself."""
 _EACH = -(-RUNS // len(VENDORS))
 _ALL = settings(
     # The first run that Hypothesis makes is the shortest one, of no step at all.
@@ -44,9 +46,10 @@ def test_whatever_people_do_the_invariants_hold_after_every_step(vendor: str) ->
     while (missing := _EACH * STEPS - (COUNTED.steps - steps)) > 0:
         more = settings(_ALL, max_examples=1 - (-missing // STEPS))
         run_state_machine_as_test(machine, settings=more)
-    assert COUNTED.effects - effects >= _EACH // 4, "hardly a run came as far as an effect"
-    assert Stage.FULFILLED in COUNTED.ends
-    assert len(COUNTED.ends) > 2, COUNTED.ends
+    if RUNS * STEPS >= _ENOUGH:
+        assert COUNTED.effects - effects >= _EACH // 4, "hardly a run came as far as an effect"
+        assert Stage.FULFILLED in COUNTED.ends
+        assert len(COUNTED.ends) > 2, COUNTED.ends
 
 
 def _naive(facts: Facts) -> Verdict:
