@@ -3,8 +3,9 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import index, issues, talk, text
+from connectors.jira.sandbox.comment_forms import comment_body, comment_properties
 from connectors.jira.sandbox.durations import seconds_of
-from connectors.jira.sandbox.editing import comment_body, comment_properties, write_worklog
+from connectors.jira.sandbox.editing import write_worklog
 from connectors.jira.sandbox.estimates import adjust
 from connectors.jira.sandbox.reading import ValueRefusedError
 from connectors.jira.sandbox.site import Call, Routes

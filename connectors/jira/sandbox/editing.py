@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 
 from connectors.jira.sandbox import index, issues, text
 from connectors.jira.sandbox.caps import leave_room
+from connectors.jira.sandbox.comment_forms import comment_body, comment_properties
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.fields import LISTS, kept
+from connectors.jira.sandbox.links import connect
 from connectors.jira.sandbox.reading import ValueRefusedError, read
 from connectors.jira.sandbox.site import Call
 from connectors.jira.sandbox.storage import dumps
@@ -179,34 +181,6 @@ def _object(body: Row, name: str) -> Row:
     return found
 
 
-def comment_body(call: Call, value: Row) -> Row:
-    """Return what is kept of the body of a comment.
-
-    Raises:
-        ValueRefusedError: it is empty, of the wrong form, or too long.
-    """
-    try:
-        body = text.read(value.get("body"), document=call.document)
-    except text.TextRefusedError as error:
-        raise ValueRefusedError(
-            "Comment body is not valid!" if call.document else error.reason
-        ) from error
-    if body is None or not text.plain_of(body).strip():
-        raise ValueRefusedError("Comment body can not be empty!")
-    return body
-
-
-def comment_properties(value: Row) -> tuple[bool, Row]:
-    """Return whether a comment is internal, and its entity properties."""
-    held: Row = {}
-    for one in value.get("properties") or ():
-        if isinstance(one, dict) and isinstance(one.get("key"), str):
-            held[one["key"]] = one.get("value")
-    public = held.get("sd.public.comment")
-    internal = isinstance(public, dict) and public.get("internal") in {True, "true"}
-    return internal, held
-
-
 def write_worklog(call: Call, issue: Row, value: Row) -> Row:
     """Add a worklog and return its row."""
     leave_room(call, "worklog", issue)
@@ -238,8 +212,6 @@ def write_worklog(call: Call, issue: Row, value: Row) -> Row:
 
 
 def _write_link(call: Call, issue: Row, value: Row) -> None:
-    from connectors.jira.sandbox.links import connect  # noqa: PLC0415 - links need editing as well
-
     connect(
         call,
         value.get("type"),

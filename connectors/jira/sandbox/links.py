@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from connectors.jira.sandbox import beans, index, issues, show
 from connectors.jira.sandbox.caps import leave_room
+from connectors.jira.sandbox.comment_forms import comment_body
 from connectors.jira.sandbox.people import Account
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
@@ -88,8 +89,6 @@ def post_link(call: Call) -> Json:
     connect(call, body.get("type"), body.get("inwardIssue"), body.get("outwardIssue"))
     comment = body.get("comment")
     if isinstance(comment, dict) and comment.get("body"):
-        from connectors.jira.sandbox.editing import comment_body  # noqa: PLC0415 - editing needs links
-
         issue = _end(call, body.get("outwardIssue"))
         issues.add_comment(call, issue, comment_body(call, comment), internal=False)
     return Reply(status=HTTPStatus.CREATED)
