@@ -9,7 +9,7 @@ from engine.domain.handling import Handling, Outcome
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, Person
 from engine.domain.stage import Gate, Stage
-from engine.errors import PersonUnknownError
+from engine.errors import PersonUnknownError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.service import decide, desk_gate, emergency, moves, plan, takeover
 from engine.service.terms import remind_at, tell_at
@@ -21,6 +21,13 @@ from engine.service.world import Services
 _WAITING = frozenset({Stage.AWAITING, Stage.APPROVED})
 _TIME_ONLY = frozenset(
     {InvalidReason.WINDOW_PASSED, InvalidReason.FROZEN, InvalidReason.SCHEDULE_UNREADABLE}
+)
+_UNTOLD = frozenset(
+    {
+        InvalidReason.HISTORY_UNREADABLE,
+        InvalidReason.MEMBERSHIP_UNREADABLE,
+        InvalidReason.PREAPPROVAL_UNREADABLE,
+    }
 )
 
 
@@ -142,9 +149,16 @@ def still_wanted(services: Services, handling: Handling) -> Outcome | Stale | No
 def changed_after(services: Services, handling: Handling) -> str:
     """Return what took the approval back between the last verdict and the effect, "" if nothing.
 
-    Time that went by is no objection here: the effect began inside its window.
+    Time that went by is no objection here: the effect began inside its window. Nor is what cannot
+    be told yet: a history may lag behind our own move, and nothing approved is undone for that.
+
+    Raises:
+        TransientError: It cannot be told as of now.
     """
-    found = judge(services, handling).verdict
+    judgement = judge(services, handling)
+    found = judgement.verdict
+    if found.reason in _UNTOLD or _is_mover_untold(judgement):
+        raise TransientError(f"what changed while it ran cannot be told yet: {found.because}")
     objections = {
         VerdictKind.REJECTED,
         VerdictKind.CANCELLED,
@@ -156,6 +170,12 @@ def changed_after(services: Services, handling: Handling) -> str:
     if found.kind is VerdictKind.INVALID and found.reason not in _TIME_ONLY:
         return found.because
     return ""
+
+
+def _is_mover_untold(judgement: Judgement) -> bool:
+    snapshot = judgement.snapshot
+    is_about_mover = judgement.verdict.reason is InvalidReason.MOVED_BY_OTHER
+    return is_about_mover and snapshot is not None and snapshot.moved_by is None
 
 
 def _turn(services: Services) -> timedelta:

@@ -1,12 +1,15 @@
 """Taking back: ends of time boxes, backouts, and what changed while it ran."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from engine.domain.change import ChangeSnapshot
 from engine.domain.decision import GatePolicy
 from engine.domain.effect import EffectPhase
-from engine.domain.refs import TicketRef
+from engine.domain.refs import ChangeRef, TicketRef
 from engine.domain.stage import Stage
 from engine.errors import (
     OutcomeUnknownError,
@@ -15,6 +18,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.testing.brains import understood
+from engine.testing.changes import MemoryChangeControl
 from engine.testing.world import (
     DOOR,
     JOIN,
@@ -123,6 +127,34 @@ def test_a_change_deleted_while_it_runs_is_backed_out() -> None:
     world.run()
     assert world.handling(ref).stage is Stage.BACKED_OUT
     assert world.directory.groups["dba"] == {"entry-own1"}
+
+
+@pytest.mark.parametrize(
+    "hidden", [{"history": None}, {"moved_by": None}], ids=["history", "who moved it"]
+)
+@pytest.mark.parametrize(
+    ("looks", "stage"), [(3, Stage.FULFILLED), (1000, Stage.PARKED)], ids=["lags", "stays away"]
+)
+def test_what_cannot_be_told_after_the_effect_undoes_nothing(
+    hidden: dict[str, Any], looks: int, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, ref = waiting()
+    world.approve(ref)
+    real, left = MemoryChangeControl.snapshot, looks
+
+    def lagging(control: MemoryChangeControl, change: ChangeRef) -> ChangeSnapshot:
+        nonlocal left
+        found = real(control, change)
+        if world.directory.calls and left:
+            left -= 1
+            return replace(found, **hidden)
+        return found
+
+    monkeypatch.setattr(MemoryChangeControl, "snapshot", lagging)
+    world.pass_time(timedelta(hours=12), stride=timedelta(minutes=5))
+    assert world.handling(ref).stage is stage
+    assert world.directory.groups["dba"] == {"entry-own1", "entry-req"}
+    assert len(world.directory.calls) == 1
 
 
 def test_a_change_deleted_before_the_second_verdict_stops_it() -> None:
