@@ -1,6 +1,7 @@
 """The demo as a user runs it: scripted people, ends read from outside."""
 
 import itertools
+import json
 import re
 import signal
 import subprocess
@@ -9,9 +10,12 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from engine.cli.demo.seed import load_seed
+from tests.e2e.attacks.forbidden import forbidden
+from tests.recording import ACCOUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +51,9 @@ def test_every_ticket_of_the_unattended_demo_reaches_its_expected_end(tmp_path: 
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_attended_demo_cleanly_and_leaves_no_process(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_attended_demo_cleanly_and_nothing_forbidden_was_written(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "demo"
     demo = subprocess.Popen(
         [sys.executable, "-P", "-m", "engine.cli.main", "demo", "--data", str(folder)],
@@ -61,8 +67,9 @@ def test_ctrl_c_ends_the_attended_demo_cleanly_and_leaves_no_process(tmp_path: P
         said: list[str] = []
         for line in demo.stdout:
             said.append(line)
-            if "approve: http" in line:
+            if "approve: http" in "".join(said) and " done " in line:
                 break
+        _nothing_forbidden_was_written(folder)
         demo.send_signal(signal.SIGINT)
         said += demo.stdout
         assert demo.wait(60) == 0, "".join(said)
@@ -74,6 +81,17 @@ def test_ctrl_c_ends_the_attended_demo_cleanly_and_leaves_no_process(tmp_path: P
         if str(folder).encode() in _read(process)
     ]
     assert not left
+
+
+def _nothing_forbidden_was_written(folder: Path) -> None:
+    """The sandboxes are processes of their own here: they are asked what our account wrote."""
+    world = json.loads((folder / "world.json").read_text("utf-8"))
+    for vendor, system in (("servicenow", "servicenow"), ("jira", "itsm-jira")):
+        answer = requests.get(f"{world[vendor]['admin_url']}/log", timeout=30)
+        answer.raise_for_status()
+        ours = [one for one in answer.json()["requests"] if ACCOUNT in one["user"]]
+        assert any(one["method"] != "GET" for one in ours), f"{vendor}: nothing was written"
+        assert forbidden(system, ours) == []
 
 
 def _read(path: Path) -> bytes:
