@@ -22,9 +22,12 @@ def main(arguments: list[str]) -> int:
         folder = Path(name)
         python = _installed(folder)
         work = folder / "checkout"
-        shutil.copytree(
-            ROOT / "tests", work / "tests", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        for part in ("tests", "docs"):  # tests hold pages against the code
+            shutil.copytree(
+                ROOT / part,
+                work / part,
+                ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
+            )
         shutil.copy(ROOT / "pyproject.toml", work)
         if (shared := ROOT.parent / "shared").exists():
             (folder / "shared").symlink_to(shared)
