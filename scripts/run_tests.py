@@ -18,11 +18,12 @@ LANES: Sequence[Sequence[tuple[str, Sequence[str]]]] = (
         ("check", (sys.executable, "-P", "scripts/check.py")),
         ("unit", (*PYTEST, "tests/unit")),
         ("contract", (*PYTEST, "tests/contract")),
-        ("e2e", (*PYTEST, "tests/e2e")),
+        ("e2e", (*PYTEST, "tests/e2e", "--ignore=tests/e2e/attacks")),
     ),
     (
         ("integration", (*PYTEST, "tests/integration")),
         ("wheel", (sys.executable, "-P", "scripts/test_wheel.py")),
+        ("attacks", (*PYTEST, "tests/e2e/attacks")),
     ),
 )
 
