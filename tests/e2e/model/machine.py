@@ -267,6 +267,7 @@ class Model(RuleBasedStateMachine):
     def a_value_appears_that_nobody_knows(self, which: int, is_ticket: bool) -> None:  # noqa: FBT001  drawn
         """It parks what waits for it, and nothing else follows; then an admin mends it (I10)."""
         self._work()
+        self.seen.check()  # what was edited has another change by now
         wish = self._wish(which)
         if wish.state is not None:
             return
