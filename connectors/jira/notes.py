@@ -16,7 +16,10 @@ from engine.domain.refs import Account
 from engine.domain.ticket import RunNow
 from engine.errors import DoesNotFitError, MissingRightError, OutcomeUnknownError
 
-HOLD = re.compile(r"^\s*tiergate:\s*(hold|release)\b", re.IGNORECASE | re.MULTILINE)
+# To stop us must be easy: a forgotten colon does not let us go on; a release is exact.
+HOLD = re.compile(
+    r"^\s*tiergate(?:\s*[:,]?\s*(?=hold)|:\s*)(hold|release)\b", re.IGNORECASE | re.MULTILINE
+)
 RUN_NOW = re.compile(r"^\s*tiergate:\s*(run now)\b", re.IGNORECASE | re.MULTILINE)
 _INTERNAL = "sd.public.comment"
 _MARKER = "tiergate.marker"

@@ -353,8 +353,9 @@ RUN_NOW = "run now"
 HOLDS: Mapping[str, bool] = {"hold": True, "release": False}
 
 
-# To stop us must be easy: whatever follows the word, it holds. A yes must be exact.
-_HOLD = re.compile(r"^\s*tiergate\s*:\s*hold\b", re.IGNORECASE)
+# To stop us must be easy: whatever follows the word, it holds, and a forgotten colon does not let
+# us go on. A yes must be exact.
+_HOLD = re.compile(r"^\s*tiergate\s*[:,]?\s*hold\b", re.IGNORECASE)
 
 
 def commands(note: str) -> tuple[tuple[str, str], ...]:

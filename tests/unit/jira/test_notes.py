@@ -185,7 +185,11 @@ def test_words_count_only_where_their_author_is_certain(
         changed,
         comment(3, "Please do not tiergate: hold"),
         comment(4, "hello\n  Tiergate:  HOLD please"),
-    ) == ["hold"]
+        comment(5, "Tiergate hold"),
+        comment(6, "tiergate release"),
+        comment(7, "tiergate holds too much"),
+        comment(8, "tiergate: release"),
+    ) == ["hold", "hold", "release"]
 
 
 def test_words_that_customers_can_read_may_be_theirs_and_do_not_count(

@@ -156,6 +156,10 @@ def test_a_choice_is_found_by_value_or_label_and_never_guessed() -> None:
     ("note", "expected"),
     [
         ("tiergate: hold", (("hold", ""),)),
+        ("Tiergate hold", (("hold", ""),)),
+        ("tiergate, hold!", (("hold", ""),)),
+        ("tiergate release", ()),
+        ("tiergate holds too much", ()),
         ("Tiergate: Accept 5b1e0af2.", (("accept", "5b1e0af2"),)),
         ("ok\ntiergate : wrong person\nthanks", (("wrong person", ""),)),
         ("tiergate: do-it-myself", (("do it myself", ""),)),
