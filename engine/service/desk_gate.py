@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from engine.domain.change import ClaimResult, Verdict, VerdictKind
 from engine.domain.handling import Handling, Outcome, Submission
 from engine.domain.plan import Plan, PlanText
-from engine.domain.refs import Account, Person
 from engine.domain.stage import Stage
-from engine.errors import DoesNotFitError, MissingRightError, PersonUnknownError, TransientError
+from engine.errors import DoesNotFitError, MissingRightError, TransientError
 from engine.service import decide, moves, takeover, telling
 from engine.service.desk_verdict import DeskFacts, DeskVerdict, Refusal, desk_verdict
-from engine.service.verdict_rules import Identity
+from engine.service.voters import members_then, persons_of
 from engine.service.withdraw import leave
 from engine.service.world import Occasion, Services, Template
 
@@ -111,8 +110,6 @@ def _judged(services: Services, handling: Handling, *, claimed: str | None) -> D
         handling.ticket, marker=_marker(handling, plan), since=handling.submission.submitted_at
     )
     accounts = [snapshot.daemon, *(said.by for said in snapshot.answers or ())]
-    submitted = moves.find_recorded(services, handling, "submitted", plan_digest=plan.digest)
-    then = submitted.get("members") if submitted else None
     policy = decide.again(services, handling).policy
     return desk_verdict(
         DeskFacts(
@@ -120,27 +117,13 @@ def _judged(services: Services, handling: Handling, *, claimed: str | None) -> D
             plan=plan,
             submission=handling.submission,
             members=desk.desk_members(plan.authority_group),
-            members_then=frozenset(
-                str(one) for one in (then if isinstance(then, list | tuple) else ())
-            ),
-            persons=_persons(services, accounts),
+            members_then=members_then(services, handling, plan.digest),
+            persons=persons_of(services, accounts),
             freezes=policy.freezes if policy else (),
             claimed=claimed,
             own_now=services.now(),
         )
     )
-
-
-def _persons(services: Services, accounts: list[Account | None]) -> dict[Identity, Person | None]:
-    found: dict[Identity, Person | None] = {}
-    for account in accounts:
-        if account is None or account.identity in found:
-            continue
-        try:
-            found[account.identity] = services.people.person(account)
-        except PersonUnknownError:
-            found[account.identity] = None
-    return found
 
 
 def _claimed(services: Services, handling: Handling) -> str | None:

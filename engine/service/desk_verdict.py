@@ -16,7 +16,8 @@ from engine.domain.handling import Submission
 from engine.domain.plan import Plan, fold
 from engine.domain.refs import Account, Person
 from engine.errors import UnmappedValueError
-from engine.service.verdict_rules import Identity, answer, invalid
+from engine.service.electorate import Doubt, Electorate, Identity, Parties, frozen
+from engine.service.verdict_rules import answer, invalid
 
 ANSWERS: Mapping[str, VerdictKind] = MappingProxyType(
     {
@@ -59,6 +60,22 @@ class DeskFacts:
     def clocks(self) -> tuple[datetime, datetime]:
         """What both clocks say."""
         return (self.snapshot.taken_at, self.own_now)
+
+    @property
+    def parties(self) -> Parties:
+        """Return who may not answer."""
+        return Parties(plan=self.plan, daemon=self.snapshot.daemon, persons=self.persons)
+
+    @property
+    def electorate(self) -> Electorate:
+        """Return who may."""
+        return Electorate(
+            authority=self.plan.authority,
+            members=self.members,
+            members_then=self.members_then,
+            asked_at=self.submission.submitted_at,
+            asked="the desk was asked",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +191,7 @@ def _standing_no(facts: DeskFacts, counted: list[DeskAnswer]) -> DeskAnswer | No
     """Return a no that its own author has not taken back by a later yes: it outweighs any yes."""
     last: dict[str | None, DeskAnswer] = {}
     for said in counted:
-        last[_key(facts, said.by)] = said
+        last[None if said.by is None else facts.parties.key(said.by)] = said
     rejected = [one for one in last.values() if ANSWERS[one.answer] is VerdictKind.REJECTED]
     return rejected[0] if rejected else None
 
@@ -201,10 +218,7 @@ def _objection(facts: DeskFacts, said: DeskAnswer) -> Refusal | None:
     return Refusal(answer=said, reason=found[0], because=found[1])
 
 
-_Doubt = tuple[InvalidReason, str]
-
-
-def _code_doubt(facts: DeskFacts, said: DeskAnswer) -> _Doubt | None:
+def _code_doubt(facts: DeskFacts, said: DeskAnswer) -> Doubt | None:
     """An acceptance names this plan where the way carries a code; a no stops whatever it names."""
     must = said.channel is DeskChannel.NOTE and said.answer == "accept"
     if said.code == facts.plan.code or (not said.code and not must):
@@ -213,45 +227,10 @@ def _code_doubt(facts: DeskFacts, said: DeskAnswer) -> _Doubt | None:
     return InvalidReason.WRONG_RECORD, f"the answer of {_name(said.by)} carries {names}"
 
 
-def _account_doubt(facts: DeskFacts, by: Account | None) -> _Doubt | None:
+def _account_doubt(facts: DeskFacts, by: Account | None) -> Doubt | None:
     if by is None:
         return InvalidReason.SETTER_UNKNOWN, "nobody can tell who answered"
-    name, daemon = by.name, facts.snapshot.daemon
-    key = _key(facts, by)
-    if by.identity == daemon.identity:
-        return InvalidReason.DAEMON_APPROVED, f"{name} is the daemon's own account"
-    if key is None:
-        return InvalidReason.PERSON_UNKNOWN, f"{name} is not exactly one known person"
-    if key == _key(facts, daemon):
-        return InvalidReason.DAEMON_APPROVED, f"{name} is the daemon under another name"
-    if key in {facts.plan.requester_key, facts.plan.subject_key}:
-        return InvalidReason.SELF_APPROVED, f"{name} asked for this, or it is about {name}"
-    return _membership_doubt(facts, by)
-
-
-def _membership_doubt(facts: DeskFacts, by: Account) -> _Doubt | None:
-    if facts.members is None:
-        because = f"the members of {facts.plan.authority} cannot be read"
-        return InvalidReason.MEMBERSHIP_UNREADABLE, because
-    found = [one for one in facts.members if one.account.identity == by.identity]
-    if not found:
-        because = f"{by.name} does not belong to {facts.plan.authority}"
-        return InvalidReason.OUTSIDE_AUTHORITY, because
-    if any(_is_old_enough(facts, one) for one in found):
-        return None
-    because = f"{by.name} joined {facts.plan.authority} after the desk was asked"
-    return InvalidReason.MEMBER_TOO_LATE, because
-
-
-def _is_old_enough(facts: DeskFacts, member: Membership) -> bool:
-    if member.since is None:
-        return member.account.id in facts.members_then
-    return member.since < facts.submission.submitted_at
-
-
-def _key(facts: DeskFacts, account: Account | None) -> str | None:
-    person = facts.persons.get(account.identity) if account is not None else None
-    return None if person is None else person.key
+    return facts.parties.doubt(by) or facts.electorate.doubt(by)
 
 
 def _name(account: Account | None) -> str:
@@ -259,13 +238,9 @@ def _name(account: Account | None) -> str:
 
 
 def _may_run_now(facts: DeskFacts) -> Verdict | None:
-    earliest, now = min(facts.clocks), max(facts.clocks)
-    for freeze in facts.freezes:
-        if freeze.covers(earliest) or freeze.covers(now):
-            return invalid(
-                InvalidReason.FROZEN, f"change freeze {freeze.name}", not_before=freeze.ends_at
-            )
-    opens = facts.plan.window.earliest
+    if (freeze := frozen(facts.freezes, facts.clocks)) is not None:
+        return freeze
+    earliest, opens = min(facts.clocks), facts.plan.window.earliest
     if opens is not None and earliest < opens:
         return Verdict(
             kind=VerdictKind.WAITING_FOR_WINDOW,

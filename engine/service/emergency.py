@@ -13,8 +13,10 @@ from engine.domain.handling import Handling
 from engine.domain.refs import Account, TicketRef
 from engine.domain.stage import Gate, Stage
 from engine.domain.ticket import Ticket
-from engine.errors import PersonUnknownError, PreconditionError, RecordNotFoundError
+from engine.errors import PreconditionError, RecordNotFoundError
 from engine.service import moves
+from engine.service.electorate import Parties
+from engine.service.voters import persons_of
 from engine.service.withdraw import revise
 from engine.service.world import Services
 
@@ -124,15 +126,11 @@ def _doubt(services: Services, handling: Handling, by: Account | None) -> str:
         raise AssertionError("a waiting change has a plan and a policy")
     if by is None:
         return "nobody can tell who asked"
-    try:
-        key = services.people.person(by).key
-    except PersonUnknownError:
-        return f"{by.name} is not exactly one known person"
-    if key in {plan.requester_key, plan.subject_key}:
-        return f"{by.name} asked for this, or it is about {by.name}"
     desk = services.desk(handling.ticket)
-    if by.identity == desk.account().identity:
-        return f"{by.name} is the daemon's own account"
+    daemon = desk.account()
+    parties = Parties(plan=plan, daemon=daemon, persons=persons_of(services, (by, daemon)))
+    if (doubt := parties.doubt(by)) is not None:
+        return doubt[1]
     policy = decision.policy
     system = handling.ticket.system
     for authority in (policy.desk_group, policy.authority):

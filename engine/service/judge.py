@@ -1,5 +1,6 @@
 """Reads everything a verdict needs, afresh, and asks the pure function."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,15 +8,16 @@ from engine.domain.change import ChangeSnapshot, InvalidReason, Verdict, Verdict
 from engine.domain.decision import Decision
 from engine.domain.handling import Handling, Outcome
 from engine.domain.plan import Plan
-from engine.domain.refs import Account, ChangeRef, Person
+from engine.domain.refs import Account, ChangeRef
 from engine.domain.stage import Gate, Stage
-from engine.errors import PersonUnknownError, TransientError
+from engine.errors import TransientError
 from engine.ports.changes import ChangeControl
-from engine.service import decide, desk_gate, emergency, moves, plan, takeover
+from engine.service import decide, desk_gate, emergency, plan, takeover
 from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import verdict
-from engine.service.verdict_rules import Facts, Identity, deciding
+from engine.service.verdict_rules import Facts, deciding
 from engine.service.verdict_standard import preapproving
+from engine.service.voters import members_then, persons_of
 from engine.service.world import Services
 
 _WAITING = frozenset({Stage.AWAITING, Stage.APPROVED})
@@ -91,37 +93,19 @@ def _facts(
         submission=handling.submission,
         correlation_id=plan.correlation_id(services, handling),
         members=control.members(own.authority_group),
-        members_then=members_then(services, handling),
-        persons=_persons(services, snapshot),
+        members_then=members_then(services, handling, own.digest),
+        persons=persons_of(services, _voices(snapshot)),
         freezes=policy.freezes if policy else (),
         seen_at=services.now(),
         own_now=services.now(),
     )
 
 
-def members_then(services: Services, handling: Handling) -> frozenset[str]:
-    """Return the authority's members at submission, from the chain's own row of it."""
-    own = plan_of(handling)
-    row = moves.find_recorded(services, handling, "submitted", plan_digest=own.digest)
-    found = row.get("members") if row else None
-    return (
-        frozenset(str(item) for item in found) if isinstance(found, list | tuple) else frozenset()
-    )
-
-
-def _persons(services: Services, snapshot: ChangeSnapshot) -> dict[Identity, Person | None]:
-    accounts = [snapshot.daemon]
+def _voices(snapshot: ChangeSnapshot) -> Iterator[Account | None]:
+    """Yield every account whose word matters, and ours."""
+    yield snapshot.daemon
     for row in (*deciding(snapshot), *preapproving(snapshot)):
-        accounts += [row.approver] if row.set_by is None else [row.approver, row.set_by]
-    return {account.identity: person_of(services, account) for account in accounts}
-
-
-def person_of(services: Services, account: Account) -> Person | None:
-    """Return the one person behind an account, None when there is none or more than one."""
-    try:
-        return services.people.person(account)
-    except PersonUnknownError:
-        return None
+        yield from (row.approver, row.set_by)
 
 
 def still_wanted(services: Services, handling: Handling) -> Outcome | Stale | None:

@@ -24,7 +24,8 @@ from engine.service.verdict_standard import (
     preapproving,
 )
 
-RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
+Rule = Callable[[Facts], Verdict | None]
+_RECORD: tuple[Rule, ...] = (
     is_ours,
     is_of_its_kind,
     has_native_end,
@@ -32,26 +33,14 @@ RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
     is_in_time,
     is_not_held,
     is_complete,
-    is_authorised,
-    may_run_now,
 )
+RULES: tuple[Rule, ...] = (*_RECORD, is_authorised, may_run_now)
 """In this order; the first that objects is the verdict.
 
 Whose record it is comes first, then what people decided against it, then whether the text is still
 the submitted one: an edit is found while approvers still decide, not after.
 """
-STANDARD_RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
-    is_ours,
-    is_of_its_kind,
-    has_native_end,
-    is_unedited,
-    is_in_time,
-    is_not_held,
-    is_complete,
-    is_scheduled_by_us,
-    is_preapproved,
-    may_run_now,
-)
+STANDARD_RULES: tuple[Rule, ...] = (*_RECORD, is_scheduled_by_us, is_preapproved, may_run_now)
 """The same for a standard change: nobody is asked for it, its template's approval is judged."""
 
 

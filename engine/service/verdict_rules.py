@@ -1,6 +1,6 @@
 """The verdict's parts, each one question over one snapshot; pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,9 +19,8 @@ from engine.domain.change import (
 from engine.domain.decision import Freeze, Window
 from engine.domain.handling import Submission
 from engine.domain.plan import Plan
-from engine.domain.refs import Account, Person
-
-Identity = tuple[str, str]
+from engine.domain.refs import Person
+from engine.service.electorate import Electorate, Identity, OldEnough, Parties, frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +54,23 @@ class Facts:
         """Return what the clocks say: the change system's, and ours where it was read."""
         own = () if self.own_now is None else (self.own_now,)
         return (self.snapshot.taken_at, *own)
+
+    @property
+    def parties(self) -> Parties:
+        """Return who may not say yes."""
+        return Parties(plan=self.plan, daemon=self.snapshot.daemon, persons=self.persons)
+
+    @property
+    def electorate(self) -> Electorate:
+        """Return who may."""
+        what = "plan was submitted" if self.plan.template is None else "template was approved"
+        return Electorate(
+            authority=self.plan.authority,
+            members=self.members,
+            members_then=self.members_then,
+            asked_at=self.submission.submitted_at,
+            asked=f"the {what}",
+        )
 
 
 def invalid(reason: InvalidReason, because: str, *, not_before: datetime | None = None) -> Verdict:
@@ -140,7 +156,7 @@ def is_unedited(facts: Facts) -> Verdict | None:
 def _counts(facts: Facts, edit: FieldEdit) -> bool:
     """Whether an edit came after the submission; our own writes belong to it."""
     since = facts.submission.submitted_at
-    is_ours_at_submission = _is_daemon(facts, edit.by) and edit.at <= since
+    is_ours_at_submission = facts.parties.is_daemon(edit.by) and edit.at <= since
     return edit.at >= since and not is_ours_at_submission and edit.old != edit.new
 
 
@@ -155,10 +171,6 @@ def _window_changed(facts: Facts) -> Verdict | None:
         if ours is not None and theirs is not None and ours != theirs:
             return invalid(InvalidReason.WINDOW_CHANGED, "the window is not the planned one")
     return None
-
-
-def _is_daemon(facts: Facts, account: Account | None) -> bool:
-    return account is not None and account.identity == facts.snapshot.daemon.identity
 
 
 def is_in_time(facts: Facts) -> Verdict | None:
@@ -187,7 +199,7 @@ def is_complete(facts: Facts) -> Verdict | None:
     snapshot = facts.snapshot
     if snapshot.chain is ChainState.BYPASSED:
         return invalid(InvalidReason.BYPASSED, "the native approval chain was bypassed")
-    if snapshot.state is ChangeState.IMPLEMENT and not _is_daemon(facts, snapshot.moved_by):
+    if snapshot.state is ChangeState.IMPLEMENT and not facts.parties.is_daemon(snapshot.moved_by):
         return invalid(InvalidReason.MOVED_BY_OTHER, "somebody else moved it to Implement")
     is_past = snapshot.state not in _UNDECIDED
     if is_past and snapshot.chain is ChainState.NOT_STARTED:
@@ -219,14 +231,14 @@ def is_authorised(facts: Facts) -> Verdict | None:
             InvalidReason.MEMBERSHIP_UNREADABLE, "the authority's members cannot be read"
         )
     for row in rows:
-        for verdict in row_doubts(facts, row, _is_old_enough):
-            return verdict
+        if (objection := row_objection(facts, row)) is not None:
+            return objection
     return are_enough(facts, rows)
 
 
 def are_enough(facts: Facts, rows: Iterable[ApprovalRow]) -> Verdict | None:
     """As many persons said yes as the map asks for."""
-    persons = {_key(facts, row.approver) for row in rows}
+    persons = {facts.parties.key(row.approver) for row in rows}
     if len(persons) < max(1, facts.plan.least_approvers):
         return invalid(
             InvalidReason.TOO_FEW_APPROVERS,
@@ -235,54 +247,18 @@ def are_enough(facts: Facts, rows: Iterable[ApprovalRow]) -> Verdict | None:
     return None
 
 
-OldEnough = Callable[[Facts, Membership], bool]
-
-
-def row_doubts(facts: Facts, row: ApprovalRow, is_old_enough: OldEnough) -> Iterator[Verdict]:
-    """Yield every reason why this yes does not count."""
+def row_objection(
+    facts: Facts, row: ApprovalRow, is_old_enough: OldEnough | None = None
+) -> Verdict | None:
+    """Return why this yes does not count: who gave it and who set it are judged alike."""
     if row.set_by is None:
-        yield invalid(
-            InvalidReason.SETTER_UNKNOWN, f"nobody can tell who set {row.approver.name}'s yes"
-        )
-        return
+        because = f"nobody can tell who set {row.approver.name}'s yes"
+        return invalid(InvalidReason.SETTER_UNKNOWN, because)
     for account in (row.approver, row.set_by):
-        yield from _account_doubts(facts, account, is_old_enough)
-
-
-def _account_doubts(facts: Facts, account: Account, is_old_enough: OldEnough) -> Iterator[Verdict]:
-    name = account.name
-    if _is_daemon(facts, account):
-        yield invalid(InvalidReason.DAEMON_APPROVED, f"{name} is the daemon's own account")
-    if (key := _key(facts, account)) is None:
-        yield invalid(InvalidReason.PERSON_UNKNOWN, f"{name} is not exactly one known person")
-    elif key == _key(facts, facts.snapshot.daemon):
-        yield invalid(InvalidReason.DAEMON_APPROVED, f"{name} is the daemon under another name")
-    elif key in {facts.plan.requester_key, facts.plan.subject_key}:
-        yield invalid(InvalidReason.SELF_APPROVED, f"{name} asked for this, or it is about {name}")
-    found = [
-        member for member in facts.members or () if member.account.identity == account.identity
-    ]
-    if not found:
-        yield invalid(
-            InvalidReason.OUTSIDE_AUTHORITY, f"{name} does not belong to {facts.plan.authority}"
-        )
-    elif not any(is_old_enough(facts, member) for member in found):
-        what = "plan was submitted" if facts.plan.template is None else "template was approved"
-        yield invalid(
-            InvalidReason.MEMBER_TOO_LATE,
-            f"{name} joined {facts.plan.authority} after the {what}",
-        )
-
-
-def _is_old_enough(facts: Facts, member: Membership) -> bool:
-    if member.since is None:
-        return member.account.id in facts.members_then
-    return member.since < facts.submission.submitted_at
-
-
-def _key(facts: Facts, account: Account) -> str | None:
-    person = facts.persons.get(account.identity)
-    return None if person is None else person.key
+        doubt = facts.parties.doubt(account) or facts.electorate.doubt(account, is_old_enough)
+        if doubt is not None:
+            return invalid(*doubt)
+    return None
 
 
 def _native_objection(facts: Facts) -> Verdict | None:
@@ -300,12 +276,8 @@ def _native_objection(facts: Facts) -> Verdict | None:
 def may_run_now(facts: Facts) -> Verdict | None:
     """Inside the plan's window and the record's own, outside every freeze and blackout."""
     earliest, now = min(facts.clocks), max(facts.clocks)
-    for freeze in facts.freezes:
-        if freeze.covers(earliest) or freeze.covers(now):
-            return invalid(
-                InvalidReason.FROZEN, f"change freeze {freeze.name}", not_before=freeze.ends_at
-            )
-    if (objection := _native_objection(facts)) is not None:
+    objection = frozen(facts.freezes, facts.clocks) or _native_objection(facts)
+    if objection is not None:
         return objection
     for window in (facts.plan.window, facts.snapshot.window):
         if window.earliest is not None and earliest < window.earliest:

@@ -18,7 +18,8 @@ from engine.domain.change import (
     Verdict,
 )
 from engine.domain.decision import TemplatePin
-from engine.service.verdict_rules import Facts, OldEnough, are_enough, invalid, row_doubts
+from engine.service.electorate import OldEnough
+from engine.service.verdict_rules import Facts, are_enough, invalid, row_objection
 
 
 def is_of_its_kind(facts: Facts) -> Verdict | None:
@@ -94,14 +95,14 @@ def _approvers_doubt(facts: Facts) -> Verdict | None:
         if decided_at is None:
             because = f"nobody can tell when {row.approver.name} said yes"
             return invalid(InvalidReason.SETTER_UNKNOWN, because)
-        for doubt in row_doubts(facts, row, _member_at(decided_at)):
-            return doubt
+        if (objection := row_objection(facts, row, _member_at(decided_at))) is not None:
+            return objection
     return are_enough(facts, rows)
 
 
 def _member_at(decided_at: datetime) -> OldEnough:
     """Where a group keeps no date of joining, nothing says that the approver belonged to it."""
-    return lambda _, member: member.since is not None and member.since < decided_at
+    return lambda member: member.since is not None and member.since < decided_at
 
 
 def _edited_since(found: Preapproval, facts: Facts) -> Verdict | None:

@@ -1,5 +1,6 @@
 """Run it now: the old change is withdrawn, an emergency change is opened, and approved anew."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,17 @@ def test_an_agents_note_does_the_same_once() -> None:
     with world.store.begin() as work:
         rows = [row for row in work.audit(chain_of(ref)) if row.event == emergency.ASKED]
     assert len(rows) == 1
+
+
+def test_a_note_by_the_person_behind_our_own_account_changes_nothing() -> None:
+    world, ref = waiting()
+    group = policy_of(world).authority.groups[SYSTEM]
+    world.desk.groups[group] = [world.account("OWN1")]
+    owner = next(one for one in world.people.persons if one.key == "OWN1")
+    world.people.replace(replace(owner, accounts=(*owner.accounts, world.desk.account())))
+    world.desk.write_note(ref, "tiergate: run now", by=world.account("OWN1"))
+    world.run()
+    assert kinds(world, ref) is ChangeKind.NORMAL
 
 
 @pytest.mark.parametrize("by", ["REQ", "OUT"])
