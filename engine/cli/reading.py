@@ -58,7 +58,7 @@ def tickets(
         tier = f"tier {line['tier']}" if line["tier"] else ""
         tell(
             f"{line['key']!s:12} {line['stage']!s:13} {line['action'] or '-'!s:20} {tier:7}"
-            f" {line['change'] or '':12} {line['reason']}"
+            f" {line['change'] or '':12} {line['trouble'] or line['reason']}"
         )
 
 

@@ -58,6 +58,7 @@ def _ticket(document: Mapping[str, Any]) -> list[str]:
         (
             ("stage", f"{document['stage']} (attempt {document['attempt']})"),
             ("because", document["reason"]),
+            ("trouble", document["trouble"]),
             ("again at", document["wake_at"]),
         )
     )

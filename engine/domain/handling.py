@@ -42,7 +42,9 @@ class Handling:
         version: Compare-and-set counter; every write names the version it saw.
         wake_at: When `advance` has something to do; None: only an event or a person.
         parked_from: The stage to resume at, while parked.
+        reason: Why it stands where it stands: what it waits for, why it ends or was parked.
         attempts: Consecutive transient failures, for the back-off.
+        trouble: What the newest of them said; empty when there are none.
         reminded_at, told_at: When approvers were reminded / somebody was told.
         held_from: The ticket's own state before we put it on hold for the change.
     """
@@ -60,6 +62,7 @@ class Handling:
     parked_from: Stage | None = None
     reason: str = ""
     attempts: int = 0
+    trouble: str = ""
     classification: Classification | None = None
     requester: Person | None = None
     subject: Person | None = None

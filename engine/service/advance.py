@@ -187,7 +187,7 @@ def _retry_later(
     next_at = services.now() + pause
     if handling.stage is Stage.DRAFTED and handling.wake_at is not None:
         next_at = max(next_at, handling.wake_at) if handling.opening_since else next_at
-    moves.touch(services, handling, wake_at=next_at, attempts=attempts, reason=_said(error))
+    moves.touch(services, handling, wake_at=next_at, attempts=attempts, trouble=_said(error))
     return None
 
 
@@ -213,6 +213,6 @@ def _refused(services: Services, handling: Handling, error: DomainRuleError) -> 
 def _stop(services: Services, handling: Handling, error: Exception) -> Handling | None:
     if handling.stage is Stage.PARKED:
         # The reason could not be written on the ticket; it stays here, where `show` has it.
-        moves.touch(services, handling, wake_at=None, attempts=0)
+        moves.touch(services, handling, wake_at=None, attempts=0, trouble="")
         return None
     return park(services, handling, _said(error))

@@ -44,6 +44,7 @@ def move_in(
     now = services.now()
     changes.setdefault("wake_at", None if to.is_end else now)
     changes.setdefault("attempts", 0)
+    changes.setdefault("trouble", "")
     keeps_why = to.is_end or to in {Stage.PARKED, Stage.WITHDRAWING}
     changes.setdefault("reason", why if keeps_why else "")
     return work.advance(handling, to, why=why, at=now, evidence=evidence, **changes)
@@ -62,7 +63,7 @@ def touch(services: Services, handling: Handling, **changes: Any) -> Handling:  
 def wait_until(services: Services, handling: Handling, at: datetime | None) -> None:
     """Leave the handling where it is until `at`, or until somebody wakes it."""
     if handling.wake_at != at or handling.attempts:
-        touch(services, handling, wake_at=at, attempts=0)
+        touch(services, handling, wake_at=at, attempts=0, trouble="")
 
 
 def record(

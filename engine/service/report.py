@@ -63,7 +63,8 @@ def tell_granted(services: Services, handling: Handling) -> Handling:
         raise AssertionError("a time-boxed handling has an outcome")
     tell(services, handling, outcome, _effects(services, handling))
     ends_at = plan_of(handling).ends_at
-    return moves.touch(services, handling, wake_at=ends_at, attempts=0, told_at=services.now())
+    now = services.now()
+    return moves.touch(services, handling, wake_at=ends_at, attempts=0, trouble="", told_at=now)
 
 
 def tell(

@@ -460,3 +460,37 @@ def test_a_retry_is_a_new_decision_and_a_new_change() -> None:
     assert handling.stage is Stage.AWAITING
     assert first.state is ChangeState.CANCELLED
     assert world.change(ref).ref != first.ref
+
+
+def test_a_withdrawal_that_failed_at_first_still_tells_why_it_withdrew() -> None:
+    world = memory_world()
+    ref = world.ask(JOIN)
+    world.run()
+    down = Failing("before changes.cancel", TransientError("503 again"), times=2)
+    world.services = with_failure(world.services, down)
+    world.changes.edit(world.change_ref(ref), "test", "None.", by=world.account("OUT"))
+    world.run()
+    stuck = world.handling(ref)
+    assert stuck.stage is Stage.WITHDRAWING
+    assert "503 again" in stuck.trouble
+    world.pass_time(timedelta(hours=1), stride=timedelta(minutes=5))
+    assert world.handling(ref).stage is Stage.AWAITING
+    assert world.handling(ref).trouble == ""
+    told = [note.text for note in world.ticket(ref).notes]
+    assert any("the plan's text is not the submitted one" in text for text in told)
+    assert not any("503 again" in text for text in told)
+
+
+def test_a_parked_ticket_that_could_not_be_told_at_first_is_told_the_reason() -> None:
+    world = memory_world()
+    ref = world.ask(JOIN)
+    world.run()
+    down = Failing("before desk.add_work_note", TransientError("503 again"), times=2)
+    world.services = with_failure(world.services, down)
+    world.changes.records[world.change_ref(ref).id].unmapped = "perhaps"
+    world.approve(ref)
+    world.pass_time(timedelta(hours=1), stride=timedelta(minutes=5))
+    assert world.handling(ref).stage is Stage.PARKED
+    told = [note.text for note in world.ticket(ref).notes]
+    assert any("perhaps" in text for text in told)
+    assert not any("503 again" in text for text in told)
