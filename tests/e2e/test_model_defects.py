@@ -4,7 +4,7 @@ Each story is told twice in one world, by the machine's own steps: first as the 
 invariants hold; then with a defect planted into it, and the machine says which one is broken.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,10 +15,12 @@ from connectors.servicenow import snapshots
 from connectors.servicenow.changes import ServiceNowChanges
 from connectors.servicenow.mapping import map_or_raise
 from connectors.servicenow.tickets import ServiceNowTickets
-from engine.domain.change import ChangeState, ClaimResult, InvalidReason, Verdict
+from engine.domain.change import ChangeState, ClaimResult, InvalidReason
+from engine.domain.refs import Account
 from engine.domain.ticket import Ticket
 from engine.errors import TiergateError
 from engine.service import pauses, takeover, verdict, verdict_rules
+from engine.service.electorate import Doubt, Parties
 from tests.e2e.model.machine import ASKERS, OWNERS, Model, model_of
 from tests.recording import RECORDER
 
@@ -136,12 +138,14 @@ def _without(*rules: Callable[..., Any]) -> Defect:
 
 
 def requester_not_compared(patch: pytest.MonkeyPatch) -> None:
-    doubts = verdict_rules._account_doubts
+    doubt = Parties.doubt
 
-    def lenient(*args: Any) -> Iterator[Verdict]:
-        return (one for one in doubts(*args) if one.reason is not InvalidReason.SELF_APPROVED)
+    def lenient(self: Parties, account: Account) -> Doubt | None:
+        found = doubt(self, account)
+        is_self = found is not None and found[0] is InvalidReason.SELF_APPROVED
+        return None if is_self else found
 
-    patch.setattr(verdict_rules, "_account_doubts", lenient)
+    patch.setattr(Parties, "doubt", lenient)
 
 
 def pause_ignored(patch: pytest.MonkeyPatch) -> None:
