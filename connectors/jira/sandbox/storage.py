@@ -159,7 +159,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # an interrupt as well leaves nothing half written
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")

@@ -146,7 +146,7 @@ class Store:
             self._execute("BEGIN")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # an interrupt as well leaves nothing half written
                 self._connection.rollback()
                 self._rollbacks += 1
                 self.past.taken_back()
