@@ -1,5 +1,6 @@
 """The approver's page in a real browser and over plain HTTP."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
