@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from engine.errors import ConfigurationError, TransientError
 
@@ -58,7 +59,7 @@ def _sqlite(url: URL) -> Engine:
         # What is deleted or replaced is overwritten: an erasure leaves no text in free pages.
         pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
         for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+            _patiently(connection.execute, f"PRAGMA {pragma}")
 
     def begin(connection: Connection) -> None:
         is_reading = connection.get_execution_options().get(_READING, False)
@@ -67,6 +68,18 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+# The change to WAL, and the recovery of one that the last user left, are refused at once while
+# another process does the same: SQLite's own patience does not cover them.
+_patiently = Retrying(
+    retry=retry_if_exception(
+        lambda error: getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    ),
+    wait=wait_random(0.005, 0.05),
+    stop=stop_after_delay(BUSY_SECONDS),
+    reraise=True,
+)
 
 
 def _postgresql(url: URL) -> Engine:
@@ -140,7 +153,8 @@ def _translated() -> Generator[None]:
     except OperationalError as exc:
         # Locked, unreachable, deadlock, serialisation, disk full: the same call may succeed later.
         # The driver's words, not the statement: that one carries the row's texts.
-        raise TransientError(f"store: {type(exc.orig).__name__}") from exc
+        name = getattr(exc.orig, "sqlite_errorname", type(exc.orig).__name__)
+        raise TransientError(f"store: {name}") from exc
     except DBAPIError as exc:
         if exc.connection_invalidated:
             raise TransientError("store: the connection was lost") from exc
