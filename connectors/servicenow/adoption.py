@@ -7,9 +7,10 @@ native history says that it never left New before.
 
 from collections.abc import Mapping
 
+from connectors.servicenow import evidence
 from connectors.servicenow import query as q
 from connectors.servicenow.answers import Record, Value, shown, text
-from connectors.servicenow.change_reads import CHANGE_FIELDS, ChangeReader
+from connectors.servicenow.change_reads import CHANGE_FIELDS
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.drafts import MARK
 from connectors.servicenow.mapping import (
@@ -32,12 +33,9 @@ _TABLE = "change_request"
 class Adoption:
     """Adopts changes of one instance."""
 
-    def __init__(
-        self, client: ServiceNowClient, mapping: ChangeMapping, reader: ChangeReader
-    ) -> None:
+    def __init__(self, client: ServiceNowClient, mapping: ChangeMapping) -> None:
         self._client = client
         self._mapping = mapping
-        self._reader = reader
 
     def linked(self, ticket: TicketRef) -> ChangeRef | None:
         """Return the change of a person that the ticket names, None where it names none.
@@ -111,12 +109,12 @@ class Adoption:
         if state is not ChangeState.NEW:
             found.append(f"is {state}: it can only be adopted while it is new")
         approval = map_or_raise(ROW_STATES, "change_request.approval", text(record, "approval"))
-        rows, hidden = self._reader.approval_rows(ref)
+        rows, hidden = evidence.approval_rows(self._client, ref.id)
         if approval is not ApprovalState.NOT_REQUESTED or rows:
             found.append("its approvers have been asked already")
         if hidden:
             found.append("its approvals cannot all be read")
-        history = self._reader.audit(_TABLE, [ref.id])
+        history = evidence.history(self._client, _TABLE, [ref.id])
         if history is None:
             found.append("its history cannot be read")
         if any(text(entry, "fieldname") == "state" for entry in history or ()):
@@ -141,7 +139,7 @@ class Adoption:
         own = self._client.account().name
         left = [
             text(entry, "user")
-            for entry in self._reader.audit(_TABLE, [ref.id]) or ()
+            for entry in evidence.history(self._client, _TABLE, [ref.id]) or ()
             if text(entry, "fieldname") == "state"
             and self._mapping.state(text(entry, "oldvalue")) is ChangeState.NEW
         ]

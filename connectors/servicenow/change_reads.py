@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from connectors.servicenow import query as q
+from connectors.servicenow import evidence
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.mapping import CHANGE_KINDS
 from connectors.servicenow.plan_tasks import WATCHED, PlanTasks
 from connectors.servicenow.snapshots import (
-    AUDIT_FIELDS,
-    ROW_FIELDS,
     SNAPSHOT_FIELDS,
     ChangeMapping,
     RawChange,
@@ -62,9 +60,10 @@ class ChangeReader:
 
     def _raw(self, ref: ChangeRef) -> RawChange:
         record = self._client.read(_TABLE, ref.id, fields=CHANGE_FIELDS)
-        rows, hidden = self.approval_rows(ref)
-        audit = self.audit(_TABLE, [ref.id])
-        row_audit = self.audit("sysapproval_approver", [text(row, "sys_id") for row in rows])
+        rows, hidden = evidence.approval_rows(self._client, ref.id)
+        audit = evidence.history(self._client, _TABLE, [ref.id])
+        ids = [text(row, "sys_id") for row in rows]
+        row_audit = evidence.history(self._client, evidence.APPROVALS, ids)
         standard = None
         if text(record, "type") == CHANGE_KINDS[ChangeKind.STANDARD]:
             standard = self._standard_part(ref, record, audit or ())
@@ -82,27 +81,14 @@ class ChangeReader:
             standard=standard,
         )
 
-    def approval_rows(self, ref: ChangeRef) -> tuple[tuple[Record, ...], int]:
-        """Return the change's approval rows, and how many of the answer were hidden."""
-        # Which column points at the change depends on the instance; together nothing is missed.
-        rows, hidden = self._client.all_rows(
-            "sysapproval_approver",
-            q.either(q.equals("sysapproval", ref.id), q.equals("document_id", ref.id)),
-            fields=ROW_FIELDS,
-        )
-        ours = tuple(
-            row for row in rows if ref.id in {text(row, "sysapproval"), text(row, "document_id")}
-        )
-        return ours, hidden
-
     def _standard_part(self, ref: ChangeRef, record: Record, audit: Sequence[Record]) -> Standard:
         plan = self._tasks.read(ref, text(record, "correlation_id"))
-        entries = self.audit("change_task", plan.ids)
+        entries = evidence.history(self._client, "change_task", plan.ids)
         told = {text(entry, "documentkey") for entry in entries or ()}
         is_told = entries is not None and not plan.hidden and plan.rewritten <= told
         moves = [
             entry
-            for entry in sorted(audit, key=lambda one: text(one, "sys_created_on"))
+            for entry in audit
             if text(entry, "fieldname") == "state"
             and text(entry, "newvalue") == text(record, "state")
         ]
@@ -115,14 +101,3 @@ class ChangeReader:
                 record, mover=text(moves[-1], "user") if moves else ""
             ),
         )
-
-    def audit(self, table: str, ids: Sequence[str]) -> tuple[Record, ...] | None:
-        """Return the history of these records; None when some of it is hidden from us."""
-        rows, hidden = self._client.rows_of(
-            "sys_audit",
-            "documentkey",
-            ids,
-            fields=AUDIT_FIELDS,
-            base=q.equals("tablename", table),
-        )
-        return None if hidden else rows

@@ -84,7 +84,7 @@ class ServiceNowChanges:
         self._reader = ChangeReader(
             client, self._mapping, self._accounts, self._standard, self._tasks
         )
-        self._adoption = Adoption(client, self._mapping, self._reader)
+        self._adoption = Adoption(client, self._mapping)
 
     @property
     def system(self) -> str:

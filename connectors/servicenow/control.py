@@ -7,15 +7,13 @@ from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, Value, text
 from connectors.servicenow.client import ServiceNowClient
-from connectors.servicenow.mapping import required_instant
+from connectors.servicenow.evidence import last_edit
 from connectors.servicenow.probe import Probe
 from connectors.servicenow.settings import ControlSettings
 from engine.errors import MissingRightError
 from engine.ports.clock import Clock
 from engine.ports.control import ControlReading
 from engine.ports.findings import Finding, Severity
-
-_AUDIT = ("sys_id", "fieldname", "newvalue", "user", "sys_created_on", "record_checkpoint")
 
 
 class ServiceNowControl:
@@ -62,21 +60,10 @@ class ServiceNowControl:
 
         Where the table keeps no history of it, whoever wrote the record last may have done so.
         """
-        rows, hidden = self._client.all_rows(
-            "sys_audit",
-            q.both(
-                q.equals("tablename", self._settings.table),
-                q.equals("documentkey", self._settings.record),
-                q.equals("fieldname", self._settings.field),
-            ),
-            fields=_AUDIT,
-        )
-        if hidden:
-            raise MissingRightError(f"{self.name}: {hidden} entries of its history are hidden")
-        own = [row for row in rows if text(row, "fieldname") == self._settings.field]
-        if not own:
+        chosen = self._settings
+        last = last_edit(self._client, chosen.table, chosen.record, chosen.field)
+        if last is None:
             return text(record, "sys_updated_by"), text(record, "sys_updated_on")
-        last = max(own, key=lambda row: (required_instant(row, "sys_created_on"), _place(row)))
         if text(last, "newvalue") != now.value:
             return "", ""
         return text(last, "user"), text(last, "sys_created_on")
@@ -109,8 +96,3 @@ class ServiceNowControl:
             f"{self.name}: {reading.because or f'running, switched by {reading.by}'}",
             "A member of its group switches it to running." if reading.is_paused else "",
         )
-
-
-def _place(row: Record) -> int:
-    checkpoint = text(row, "record_checkpoint")
-    return int(checkpoint) if checkpoint.isdecimal() else 0

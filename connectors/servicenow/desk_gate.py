@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from connectors.desk_way import DeskWay
-from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
-from connectors.servicenow.answers import Record, text
+from connectors.servicenow.answers import text
 from connectors.servicenow.claims import Place, claim_id, claim_record
 from connectors.servicenow.client import ServiceNowClient
+from connectors.servicenow.evidence import last_edit
 from connectors.servicenow.journals import Journals
 from connectors.servicenow.mapping import ANSWERS, TABLES, required_instant
 from connectors.servicenow.surroundings import ENGINE, Around
@@ -22,9 +22,6 @@ from engine.domain.plan import Plan
 from engine.domain.refs import Account, TicketKind, TicketRef
 from engine.errors import MissingRightError
 
-_AUDIT = (
-    "sys_id", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on", "record_checkpoint",
-)  # fmt: skip
 CLAIM_TABLES: Mapping[TicketKind, tuple[str, str]] = {
     TicketKind.INCIDENT: ("incident_task", "incident"),
     TicketKind.SERVICE_REQUEST: ("sc_task", "request_item"),
@@ -130,7 +127,7 @@ class DeskGate:
         said = self._way.answer(now.value, now.display)
         if said is None:
             return ()
-        last = self._last_edit(table, ref, name)
+        last = last_edit(self._client, table, ref.id, name)
         if last is None or text(last, "newvalue") != now.value:
             # It stands there and no history says who put it there.
             raise MissingRightError(f"who set {table}.{name} (sys_audit)")
@@ -145,22 +142,6 @@ class DeskGate:
                 at=required_instant(last, "sys_created_on"),
                 channel=self._way.by,
             ),
-        )
-
-    def _last_edit(self, table: str, ref: TicketRef, name: str) -> Record | None:
-        rows, hidden = self._client.all_rows(
-            "sys_audit",
-            q.both(
-                q.equals("tablename", table),
-                q.equals("documentkey", ref.id),
-                q.equals("fieldname", name),
-            ),
-            fields=_AUDIT,
-        )
-        if hidden:
-            raise MissingRightError(f"{hidden} entries of the field history (sys_audit)")
-        return max(
-            (row for row in rows if text(row, "fieldname") == name), key=_order, default=None
         )
 
     def claim(self, ref: TicketRef, *, answer: str, plan_digest: str, owner: str) -> ClaimResult:
@@ -183,12 +164,3 @@ class DeskGate:
         return claim_record(
             self._client, place, claim_id(ref.id, f"desk:{answer}"), values, owner=owner
         )
-
-
-def _order(row: Record) -> tuple[str, int, str]:
-    checkpoint = text(row, "record_checkpoint")
-    return (
-        text(row, "sys_created_on"),
-        int(checkpoint) if checkpoint.isdecimal() else 0,
-        text(row, "sys_id"),
-    )

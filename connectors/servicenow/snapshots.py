@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.servicenow.answers import Record, text
+from connectors.servicenow.evidence import in_order, number
 from connectors.servicenow.mapping import (
     BOOLEANS,
     CHANGE_STATES,
@@ -56,14 +57,6 @@ SNAPSHOT_FIELDS = (
     "sys_id", "number", "sys_mod_count", "sys_created_on", "state", "approval", "type", "on_hold",
     "on_hold_reason", "correlation_id", "start_date", "end_date", "close_notes",
     "requested_by", *TEXT_FIELDS.values(),
-)  # fmt: skip
-ROW_FIELDS = (
-    "sys_id", "approver", "state", "sysapproval", "document_id", "group", "iteration",
-    "sys_created_on", "sys_updated_on", "sys_updated_by", "comments",
-)  # fmt: skip
-AUDIT_FIELDS = (
-    "sys_id", "documentkey", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on",
-    "record_checkpoint",
 )  # fmt: skip
 _BEHIND = frozenset(
     {ChangeState.SCHEDULED, ChangeState.IMPLEMENT, ChangeState.REVIEW, ChangeState.CLOSED}
@@ -165,7 +158,7 @@ class ChangeMapping:
     def _history(self, raw: RawChange, state: ChangeState) -> tuple[FieldEdit, ...] | None:
         if raw.audit is None:
             return None
-        edits = [self._edit(row, raw.users) for row in _in_order(raw.audit)]
+        edits = [self._edit(row, raw.users) for row in in_order(raw.audit)]
         if state is not ChangeState.NEW and not any(edit.field == "state" for edit in edits):
             # The record left New and no history says so: auditing is off, or its rows are hidden.
             return None
@@ -189,7 +182,7 @@ class ChangeMapping:
                 by=_user(self.system, text(entry, "user"), users),
                 at=required_instant(entry, "sys_created_on"),
             )
-            for entry in _in_order(entries)
+            for entry in in_order(entries)
         )
 
     def approval_rows(
@@ -229,12 +222,12 @@ class ChangeMapping:
     ) -> tuple[ApprovalRow, ...]:
         setters = _setters(raw.rows, raw.row_audit)
         rows = [self._row(row, raw.users, setters) for row in raw.rows]
-        latest = max((_number(row.pass_id) for row in rows), default=0)
+        latest = max((number(row.pass_id) for row in rows), default=0)
         begun = _asked_at(history)
         return tuple(
             row
             for row in rows
-            if _number(row.pass_id) == latest
+            if number(row.pass_id) == latest
             and (begun is None or row.created_at is None or row.created_at >= begun)
         )
 
@@ -292,17 +285,6 @@ def plan_text(record: Record) -> PlanText:
     return PlanText(**{name: text(record, native) for name, native in TEXT_FIELDS.items()})
 
 
-def _in_order(rows: Sequence[Record]) -> list[Record]:
-    return sorted(
-        rows,
-        key=lambda row: (
-            text(row, "sys_created_on"),
-            _number(text(row, "record_checkpoint")),
-            text(row, "sys_id"),
-        ),
-    )
-
-
 def _user(system: str, name: str, users: Mapping[str, Account]) -> Account | None:
     """Return the account behind a user name; the name alone is no identity.
 
@@ -317,7 +299,7 @@ def _setters(rows: Sequence[Record], audit: tuple[Record, ...] | None) -> Mappin
     """Return, per approval row, the history entry that gave it its present state."""
     present = {text(row, "sys_id"): text(row, "state") for row in rows}
     found: dict[str, Record] = {}
-    for entry in _in_order(audit or ()):
+    for entry in in_order(audit or ()):
         key = text(entry, "documentkey")
         if text(entry, "fieldname") == "state" and text(entry, "newvalue") == present.get(key):
             found[key] = entry
@@ -349,7 +331,3 @@ def _last_comment(row: Record) -> str:
     journal = row["comments"].display if "comments" in row else ""
     newest = journal.split("\n\n", 1)[0]
     return newest.partition("\n")[2].strip() or newest.strip()
-
-
-def _number(value: str) -> int:
-    return int(value) if value.isdecimal() else 0

@@ -9,12 +9,13 @@ The plugin Standard Change Catalog keeps the catalogue item (`std_change_record_
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from connectors.servicenow import evidence
 from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.mapping import ROW_STATES, map_or_raise
-from connectors.servicenow.snapshots import AUDIT_FIELDS, ROW_FIELDS, ChangeMapping
+from connectors.servicenow.snapshots import ChangeMapping
 from connectors.servicenow.surroundings import ENGINE
 from engine.domain.change import ApprovalRow, ApprovalState, FieldEdit, Preapproval
 from engine.domain.plan import ChangeDraft
@@ -149,10 +150,12 @@ class StandardChanges:
     def preapproval(self, record: Record, mover: str) -> Preapproval:
         """Return what this standard change rests on; `mover` is who moved it where it stands."""
         found = self.standing(text(record, "std_change_producer_version"))
-        rows, hidden_rows = self._rows(text(found.proposal, "sys_id"))
-        row_audit = self._audit("sysapproval_approver", [text(row, "sys_id") for row in rows])
+        proposal = text(found.proposal, "sys_id")
+        rows, hidden_rows = evidence.approval_rows(self._client, proposal) if proposal else ((), 0)
+        ids = [text(row, "sys_id") for row in rows]
+        row_audit = evidence.history(self._client, evidence.APPROVALS, ids)
         audits = {
-            table: self._audit(table, [text(one, "sys_id")] if one else [])
+            table: evidence.history(self._client, table, [text(one, "sys_id")] if one else [])
             for table, one in found.tables().items()
         }
         users = self._users((*rows, found.template), [*audits.values(), row_audit])
@@ -171,30 +174,6 @@ class StandardChanges:
             approvals=approvals,
             edits=self._edits(found, audits, users) if is_readable else None,
         )
-
-    def _rows(self, proposal: str) -> tuple[tuple[Record, ...], int]:
-        if not proposal:
-            return (), 0
-        rows, hidden = self._client.all_rows(
-            "sysapproval_approver",
-            q.either(q.equals("sysapproval", proposal), q.equals("document_id", proposal)),
-            fields=ROW_FIELDS,
-        )
-        # A dropped term would bring everybody's rows.
-        ours = tuple(
-            row for row in rows if proposal in {text(row, "sysapproval"), text(row, "document_id")}
-        )
-        return ours, hidden
-
-    def _audit(self, table: str, ids: Sequence[str]) -> tuple[Record, ...] | None:
-        rows, hidden = self._client.rows_of(
-            "sys_audit",
-            "documentkey",
-            ids,
-            fields=AUDIT_FIELDS,
-            base=q.equals("tablename", table),
-        )
-        return None if hidden else rows
 
     def _users(
         self, rows: Iterable[Record], audits: Iterable[tuple[Record, ...] | None]

@@ -6,6 +6,7 @@ A requested item, its catalog variables and the catalog tasks that its flow made
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from connectors.servicenow import evidence
 from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, text
@@ -47,8 +48,6 @@ from engine.errors import (
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding
 from engine.ports.paging import Cursor, Page
-
-_AUDIT = ("sys_id", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on")
 
 
 class ServiceNowTickets:
@@ -187,15 +186,11 @@ class ServiceNowTickets:
 
     def history(self, ref: TicketRef) -> tuple[FieldEdit, ...] | None:
         """Return the record's audit entries, oldest first; None when some are hidden from us."""
-        rows, hidden = self._client.all_rows(
-            "sys_audit",
-            q.both(q.equals("tablename", TABLES[ref.kind]), q.equals("documentkey", ref.id)),
-            fields=_AUDIT,
-        )
-        if hidden:
+        rows = evidence.history(self._client, TABLES[ref.kind], [ref.id])
+        if rows is None:
             return None
         users = self._accounts.by_user_name(text(row, "user") for row in rows)
-        edits = [
+        return tuple(
             FieldEdit(
                 field=text(row, "fieldname"),
                 old=text(row, "oldvalue"),
@@ -204,8 +199,7 @@ class ServiceNowTickets:
                 at=required_instant(row, "sys_created_on"),
             )
             for row in rows
-        ]
-        return tuple(sorted(edits, key=lambda edit: edit.at))
+        )
 
     # --- writing
     def write_fields(
