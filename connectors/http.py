@@ -11,6 +11,7 @@ texts carry whole URLs.
 
 import email.utils
 import math
+import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -330,8 +331,14 @@ class HTTPSession(requests.Session):
 
 def _was_not_sent(error: requests.RequestException) -> bool:
     """Whether the connection failed before a byte of the request left."""
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+    cause: object = error.args[0] if error.args else None
+    reason: object = getattr(cause, "reason", cause)
+    if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
+    if isinstance(error, requests.exceptions.SSLError):
+        # TLS can break at any time; only a certificate is surely judged before the request.
+        broken: object = reason.args[0] if isinstance(reason, Exception) and reason.args else None
+        return isinstance(broken, ssl.SSLCertVerificationError)
     if not isinstance(error, requests.exceptions.ConnectionError):
         return not isinstance(
             error,
@@ -339,8 +346,6 @@ def _was_not_sent(error: requests.RequestException) -> bool:
             | requests.exceptions.ChunkedEncodingError
             | requests.exceptions.ContentDecodingError,
         )
-    cause: object = error.args[0] if error.args else None
-    reason: object = getattr(cause, "reason", cause)
     return isinstance(
         reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
     )

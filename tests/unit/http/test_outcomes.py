@@ -97,7 +97,6 @@ def test_a_connection_that_never_stood_carried_nothing() -> None:
     never = requests.ConnectionError(urllib3.exceptions.MaxRetryError(pool, URL, refused))
     assert type(outcome("POST", body=never)) is TransientError
     assert type(outcome("POST", body=requests.ConnectTimeout())) is TransientError
-    assert type(outcome("POST", body=requests.exceptions.SSLError())) is TransientError
 
 
 def test_messages_hold_no_query_and_chain_no_library_error() -> None:
