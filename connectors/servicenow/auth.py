@@ -13,7 +13,13 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from connectors.http import HTTPSession, RenewableAuth
 from connectors.servicenow.settings import AuthSettings
-from engine.errors import AuthenticationError, InvalidAnswerError, PermanentError
+from engine.errors import (
+    AuthenticationError,
+    InvalidAnswerError,
+    OutcomeUnknownError,
+    PermanentError,
+    TransientError,
+)
 
 _EARLY_SECONDS = 60.0
 
@@ -69,6 +75,7 @@ class OAuthToken(RenewableAuth):
 
         Raises:
             AuthenticationError: The grant was refused.
+            TransientError: No token came; nothing was sent.
         """
         with self._lock:
             if not self._token or time.monotonic() >= self._good_until:
@@ -122,6 +129,9 @@ class OAuthToken(RenewableAuth):
                 f"{self._session.name}: OAuth refused ({form['grant_type']}): client secret, user, "
                 "or the grant type is not enabled on the instance"
             ) from None
+        except OutcomeUnknownError as lost:
+            # A token too many is nothing; the request that it was for has not been sent.
+            raise TransientError(str(lost)) from None
 
     def _accept(self, response: requests.Response) -> None:
         try:

@@ -284,6 +284,14 @@ def test_a_refused_grant_names_what_to_look_at_and_no_secret(instance: Instance)
     assert "secret" not in str(raised.value).replace("client secret", "")
 
 
+def test_a_write_for_which_no_token_came_was_never_sent(instance: Instance) -> None:
+    instance.mock.post(f"{URL}/oauth_token.do", status=503, body="<html>", content_type="text/html")
+    with pytest.raises(TransientError) as raised:
+        _oauth(oauth="client_credentials").desk.account()
+    # Unknown would mean: look for a change that nobody opened, and park the ticket in the end.
+    assert not isinstance(raised.value, OutcomeUnknownError)
+
+
 def test_an_api_key_and_a_login_are_carried_by_their_own_headers(instance: Instance) -> None:
     build("snow", settings(), StoppedClock()).desk.account()
     assert instance.mock.calls[-1].request.headers["x-sn-apikey"] == "a-key"
