@@ -19,7 +19,8 @@ from connectors.jira.links import Links
 from connectors.jira.moves import Moves, Status
 from connectors.jira.neighbours import Among, naming
 from connectors.jira.notes import Notes
-from connectors.jira.opening import LABEL, Opening
+from connectors.jira.opening import Opening
+from connectors.jira.own_changes import LABEL, OwnChanges
 from connectors.jira.plan_form import PlanForm
 from connectors.jira.polling import Poller, Sweep
 from connectors.jira.records import Found, Records
@@ -79,7 +80,10 @@ class JiraChangeControl:
         self._adoption = Adoption(
             client, site, self._records, self._links, changes, hold_label=settings.hold_label
         )
-        self._opening = Opening(client, site, self._links, self._form, self._adoption, changes)
+        self._own = OwnChanges(client, site, self._links, self._form, self._adoption, changes)
+        self._opening = Opening(
+            client, site, self._links, self._form, self._adoption, self._own, changes
+        )
         self._snapshots = Snapshots(
             client, self._records, self._links, self._notes, self._opening, self._form, changes
         )
@@ -114,7 +118,7 @@ class JiraChangeControl:
 
     def find(self, correlation_id: str) -> ChangeRef | None:
         """Return the change that carries this correlation id, compared on what was read back."""
-        issue_id = self._opening.find(correlation_id)
+        issue_id = self._own.find(correlation_id)
         return None if issue_id is None else self._ref(self._snapshots.fields(issue_id))
 
     def open(self, draft: ChangeDraft) -> ChangeRef:
@@ -173,7 +177,7 @@ class JiraChangeControl:
         among = Among(
             project=self._changes.project,
             fields=() if origin is None else (origin.id,),
-            is_change=lambda fields: self._opening.may_be_change(fields, origin),
+            is_change=lambda fields: self._own.may_be_change(fields, origin),
         )
         return naming(self._client, self._form, among, names, window)
 
@@ -196,7 +200,7 @@ class JiraChangeControl:
         found = {
             one.id: self._ref(one)
             for one in swept.issues
-            if self._opening.is_change(one.fields, origin)
+            if self._own.is_change(one.fields, origin)
         }
         if swept.is_last and self._changes.mode is GateMode.APPROVALS:
             found |= {ref.id: ref for ref in self._voted(waiting) if ref.id not in found}
@@ -368,7 +372,7 @@ class JiraChangeControl:
                 correlation_id=one.correlation_id,
                 opened_at=one.opened_at,
             )
-            for one in self._opening.opened_since(since)
+            for one in self._own.opened_since(since)
         )
 
     def account(self) -> Account:

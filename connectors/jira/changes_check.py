@@ -1,6 +1,6 @@
 """What `tiergate check` finds about Jira as change control: could we approve, first of all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from connectors.jira.chain import BEHIND
 from connectors.jira.client import JiraClient
@@ -9,13 +9,14 @@ from connectors.jira.groups import group_members
 from connectors.jira.moves import Moves
 from connectors.jira.opening import Opening
 from connectors.jira.plan_form import TEXTS, PlanForm
-from connectors.jira.settings import ChangeSettings, GateMode
-from connectors.jira.site import FieldUnknownError, Site
+from connectors.jira.settings import ChangeSettings, CreateBy, GateMode
+from connectors.jira.site import FieldUnknownError, NativeField, Site
 from connectors.jira.snapshots import Snapshots
 from connectors.jira.transport import RefusedError
 from connectors.jira.values import Payload, listing, mapping, quoted, text_of
 from engine.domain.change import ChangeState
 from engine.errors import (
+    ConfigurationError,
     InvalidAnswerError,
     MissingRightError,
     RecordNotFoundError,
@@ -48,7 +49,7 @@ def check_changes(
     site.forget()
     found.extend(_mightiness(client, settings))
     found.extend(_rights(client, settings))
-    found.extend(_form(client, opening, form, settings))
+    found.extend(_form(client, site, opening, form, settings))
     found.extend(_samples(client, snapshots, settings))
     found.extend(_pending(client, settings))
     found.extend(_groups(client))
@@ -83,7 +84,11 @@ def _rights(client: JiraClient, settings: ChangeSettings) -> Iterator[Finding]:
 
 
 def _form(
-    client: JiraClient, opening: Opening, form: PlanForm, settings: ChangeSettings
+    client: JiraClient,
+    site: Site,
+    opening: Opening,
+    form: PlanForm,
+    settings: ChangeSettings,
 ) -> Iterator[Finding]:
     try:
         natives = {part: form.native(part) for part in TEXTS}
@@ -94,7 +99,7 @@ def _form(
     if settings.mode is GateMode.STATUS:
         return
     try:
-        kind = opening.request_type()
+        kind = site.request_type(settings.project, settings.request_type)
     except (RecordNotFoundError, InvalidAnswerError, MissingRightError) as error:
         remedy = "name the change request type by its id in `changes.request_type`"
         yield finding(client, Severity.FAULT, "request_type", str(error), remedy)
@@ -109,7 +114,8 @@ def _form(
             " on less than the plan",
             "add these fields to the request type's form",
         )
-    if "labels" not in kind.form:
+    is_found_again = settings.create is CreateBy.ISSUE or "labels" in kind.form
+    if not is_found_again:
         yield finding(
             client,
             Severity.UNSAFE,
@@ -118,8 +124,31 @@ def _form(
             " not be found again",
             "add Labels to the form (hidden, if you like)",
         )
-    if not absent and "labels" in kind.form:
+    if settings.create is CreateBy.ISSUE:
+        yield from _create_screen(client, site, opening, settings, [*natives.values()])
+    if not absent and is_found_again:
         yield finding(client, Severity.OK, "form", f"{kind.name!r} shows every part of the plan")
+
+
+def _create_screen(
+    client: JiraClient,
+    site: Site,
+    opening: Opening,
+    settings: ChangeSettings,
+    plan: Sequence[NativeField | None],
+) -> Iterator[Finding]:
+    """Whether one call can make the whole change: everything it sets is on the create screen."""
+    remedy = "add the fields to the create screen, or set `changes.create: form`"
+    try:
+        kind = opening.request_kind()
+        screen = site.create_screen(settings.project, str(kind["issuetype"]["id"]))
+    except (ConfigurationError, RecordNotFoundError, MissingRightError) as error:
+        yield finding(client, Severity.FAULT, "create_screen", str(error), remedy)
+        return
+    wanted = {"labels", *kind, *(one.id for one in plan if one is not None)}
+    if absent := sorted(wanted - screen):
+        told = f"the create screen of changes lacks {', '.join(absent)}"
+        yield finding(client, Severity.FAULT, "create_screen", told, remedy)
 
 
 def _samples(

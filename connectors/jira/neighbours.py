@@ -6,7 +6,7 @@ from datetime import datetime
 
 from connectors.jira.client import JiraClient
 from connectors.jira.moves import status_of
-from connectors.jira.opening import LABEL, listing_text
+from connectors.jira.own_changes import LABEL, listing_text
 from connectors.jira.plan_form import PlanForm
 from connectors.jira.values import Payload, mapping, quoted, text_of
 from engine.domain.decision import Window

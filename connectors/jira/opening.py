@@ -6,57 +6,29 @@ that an earlier attempt may have created the change; until the index must show i
 created.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from connectors.jira.adoption import Adoption
 from connectors.jira.client import JiraClient
 from connectors.jira.groups import group_members
 from connectors.jira.links import Links
+from connectors.jira.own_changes import CHANGE, LABEL, OwnChanges, hashed, label_of
 from connectors.jira.plan_form import PlanForm
-from connectors.jira.settings import Approvers, ChangeSettings, GateMode, PlanField
-from connectors.jira.site import REQUEST_TYPE, NativeField, RequestType, Site
+from connectors.jira.settings import Approvers, ChangeSettings, CreateBy, GateMode, PlanField
+from connectors.jira.site import REQUEST_TYPE, NativeField, Site
 from connectors.jira.transport import RefusedError
-from connectors.jira.values import (
-    Payload,
-    epoch_ms,
-    instant,
-    mapping,
-    native_instant,
-    quoted,
-    text_of,
-)
-from engine.domain.decision import Window
+from connectors.jira.values import instant, mapping, native_instant, text_of
 from engine.domain.plan import ChangeDraft
-from engine.errors import (
-    ConfigurationError,
-    InvalidAnswerError,
-    OutcomeUnknownError,
-    RecordNotFoundError,
-)
+from engine.errors import ConfigurationError, OutcomeUnknownError
 
-CHANGE = "tiergate.change"
-LABEL = "tiergate-change"
 _LINKS = "issuelinks"
-_LISTED_MOST = 5000
 _LAG = {True: timedelta(minutes=5), False: timedelta(seconds=5)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A change that our account created, with the key on it ("" where it carries none)."""
-
-    id: str
-    key: str
-    correlation_id: str
-    opened_at: datetime
-
-
 class Opening:
-    """Finds and creates the changes of one site."""
+    """Creates the changes of one site."""
 
     def __init__(
         self,
@@ -65,85 +37,17 @@ class Opening:
         links: Links,
         form: PlanForm,
         adoption: Adoption,
+        own: OwnChanges,
         settings: ChangeSettings,
     ) -> None:
         """Keep what is needed; no I/O."""
         self._adoption = adoption
+        self._own = own
         self._client = client
         self._site = site
         self._links = links
         self._form = form
         self._settings = settings
-
-    # --- finding
-
-    def find(self, correlation_id: str) -> str | None:
-        """Return the id of the change that carries this correlation id.
-
-        The label only leads there; what counts is our property, or, where a crash came before it,
-        that our own account made the issue. Decoys that others label are passed over.
-
-        Raises:
-            InvalidAnswerError: More than one carries it.
-        """
-        project, label = quoted(self._settings.project), quoted(label_of(correlation_id))
-        jql = f"project = {project} AND labels = {label} ORDER BY created ASC"
-        hits = self._client.search_all(jql, ("summary",), most=50)
-        held = [text_of(hit.get("id")) for hit in hits]
-        found = [one for one in held if self._carries(one, correlation_id)]
-        if len(found) > 1:
-            raise InvalidAnswerError(
-                f"{self._client.name}: {len(found)} changes carry one correlation id"
-                f" (issues {', '.join(found)})"
-            )
-        return found[0] if found else None
-
-    def _carries(self, issue_id: str, correlation_id: str) -> bool:
-        try:
-            bean = mapping(
-                self._client.get(f"issue/{issue_id}", {"fields": "creator,labels"}), "issue"
-            )
-        except RecordNotFoundError:
-            return False
-        fields = mapping(bean.get("fields"), "issue.fields")
-        creator = self._client.account(fields.get("creator"))
-        is_ours = creator is not None and creator.identity == self._client.me().identity
-        if not is_ours and not self._adoption.has_marked(issue_id, label_of(correlation_id)):
-            return False
-        held = self._links.property(issue_id, CHANGE)
-        if held is not None:
-            return held.get("correlation") == correlation_id
-        labels = [text_of(one) for one in fields.get("labels") or ()]
-        return label_of(correlation_id) in labels
-
-    def opened_since(self, since: datetime) -> list[Opened]:
-        """Return the changes that our account created since then, with one read of each.
-
-        Raises:
-            InvalidAnswerError: There are more than a person would read through.
-        """
-        origin = self._site.custom(REQUEST_TYPE)
-        fields = ("created", "labels", *(() if origin is None else (origin.id,)))
-        jql = (
-            f"project = {quoted(self._settings.project)} AND creator = currentUser()"
-            f" AND created >= {epoch_ms(since)} ORDER BY created ASC"
-        )
-        found = list[Opened]()
-        for hit in self._client.search_all(jql, fields, most=_LISTED_MOST):
-            held = mapping(hit.get("fields"), "issue.fields")
-            if not self.is_change(held, origin):
-                continue
-            issue_id = text_of(hit.get("id"))
-            mark = self._links.property(issue_id, CHANGE) or {}
-            found.append(
-                Opened(
-                    id=issue_id,
-                    key=text_of(hit.get("key")),
-                    correlation_id=text_of(mark.get("correlation")),
-                    opened_at=instant(held.get("created"), "issue.fields.created"),
-                )
-            )
-        return found
 
     # --- creating
 
@@ -157,7 +61,7 @@ class Opening:
             ConfigurationError: The form cannot carry what finds the change again.
         """
         values = self._form.values(draft)
-        issue_id = self.find(draft.correlation_id)
+        issue_id = self._own.find(draft.correlation_id)
         if issue_id is None and self._adoption.is_on and draft.ticket.system == self._client.name:
             issue_id = self._adoption.linked(draft.ticket.id, CHANGE)
         if issue_id is None:
@@ -187,7 +91,7 @@ class Opening:
     def _leave_trace(self, draft: ChangeDraft) -> None:
         if draft.ticket.system != self._client.name:
             return
-        key = f"{CHANGE}.{_hash(draft.correlation_id)}"
+        key = f"{CHANGE}.{hashed(draft.correlation_id)}"
         now = self._client.server_now()
         held = self._links.property(draft.ticket.id, key)
         if held is None:
@@ -205,21 +109,34 @@ class Opening:
 
     def _create(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
         try:
-            if self._settings.mode is GateMode.APPROVALS:
-                return self._create_request(draft, values)
-            return self._create_issue(draft, values)
+            if self._settings.mode is GateMode.STATUS:
+                kind = {"issuetype": {"name": self._settings.issue_type}}
+                return self._create_issue(draft, {**values, **kind})
+            if self._settings.create is CreateBy.ISSUE:
+                request = {**self.request_kind(), **self._approvers(draft)}
+                return self._create_issue(draft, {**values, **request})
+            return self._create_request(draft, values)
         except OutcomeUnknownError:
-            found = self.find(draft.correlation_id)
+            found = self._own.find(draft.correlation_id)
             if found is None:
                 raise
             return found
 
-    def request_type(self) -> RequestType:
-        """Return the configured change request type."""
-        return self._site.request_type(self._settings.project, self._settings.request_type)
+    def request_kind(self) -> dict[str, Any]:
+        """Return the native fields that make an issue a change request.
+
+        Raises:
+            ConfigurationError: This site takes no request type with an issue.
+        """
+        kind, origin = self._own.request_type(), self._site.custom(REQUEST_TYPE)
+        if origin is None or not kind.issue_type or not self._client.is_cloud:
+            raise ConfigurationError(
+                f"{self._client.name}: this site takes no request type with an issue"
+            )
+        return {"issuetype": {"id": kind.issue_type}, origin.id: kind.id}
 
     def _create_request(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
-        kind = self.request_type()
+        kind = self._own.request_type()
         if "labels" not in kind.form:
             raise ConfigurationError(
                 f"{self._client.name}: the form of {kind.name!r} lacks Labels, without which a"
@@ -235,12 +152,11 @@ class Opening:
         return text_of(self._client.desk_post("request", body).get("issueId"))
 
     def _create_issue(self, draft: ChangeDraft, values: Mapping[str, Any]) -> str:
-        """Create a plain issue with label, property and link in the one call."""
+        """Create an issue with label, property and link in the one call."""
         body: dict[str, Any] = {
             "fields": {
                 **values,
                 "project": {"key": self._settings.project},
-                "issuetype": {"name": self._settings.issue_type},
                 "labels": [LABEL, label_of(draft.correlation_id)],
             },
             "properties": [{"key": CHANGE, "value": _identity(draft)}],
@@ -308,7 +224,7 @@ class Opening:
         """
         if self._settings.mode is GateMode.STATUS:
             return {}
-        form = self.request_type().form
+        form = self._own.request_type().form
         rest = {name: value for name, value in values.items() if name not in form}
         natives = {self._site.field(name).id for name in draft.native} & set(rest)
         if natives:
@@ -346,35 +262,6 @@ class Opening:
         """Return the native fields of plan and approvers."""
         approvers = tuple(one.id for one in self.approver_fields())
         return (*self._form.ids(), *approvers)
-
-    def may_be_change(self, fields: Payload, origin: NativeField | None) -> bool:
-        """Whether anybody's issue is a change; a plain issue is one once it has a planned time."""
-        if self._settings.mode is GateMode.STATUS:
-            return self._form.window(fields) != Window()
-        return self.is_change(fields, origin)
-
-    def is_change(self, fields: Payload, origin: NativeField | None) -> bool:
-        """Whether an issue of ours is a change, and not an incident about a fault."""
-        if self._settings.mode is GateMode.STATUS:
-            labels = listing_text(fields.get("labels"))
-            return LABEL in labels
-        value = None if origin is None else fields.get(origin.id)
-        kind = value.get("requestType") if isinstance(value, Mapping) else None
-        return isinstance(kind, Mapping) and text_of(kind.get("id")) == self.request_type().id
-
-
-def listing_text(value: object) -> list[str]:
-    """Return a list of texts; empty for anything else."""
-    return [text_of(one) for one in value] if isinstance(value, list) else []
-
-
-def label_of(correlation_id: str) -> str:
-    """Return the label that leads to the change: a label holds no blanks, so a hash of the id."""
-    return f"tiergate-{_hash(correlation_id)}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _identity(draft: ChangeDraft) -> dict[str, Any]:

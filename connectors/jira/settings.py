@@ -170,6 +170,13 @@ class Approvers(StrEnum):
     AUTHORITY = "authority"
 
 
+class CreateBy(StrEnum):
+    """By which interface a change request is made."""
+
+    FORM = "form"
+    ISSUE = "issue"
+
+
 class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     """Where changes live and in whose words.
 
@@ -177,6 +184,9 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
         project: The project's key.
         request_type: Name or id of the change request type (mode `approvals`).
         issue_type: Name or id of the issue type (mode `status`).
+        create: `form`: the request type's form takes label and plan, what it lacks, property and
+            link follow; `issue` (Cloud): request type, label, plan, property and link in one call,
+            where the create screen shows all of them.
         fields: Native field of each part of the plan, by name or id, where the defaults are wrong.
         statuses: Native status name or id to our state, beside the shipped ones.
         steps: Statuses whose approvals must all be passed; empty: those that the change met.
@@ -193,6 +203,7 @@ class ChangeSettings(BaseModel, extra="forbid", frozen=True):
     request_type: str = "Request a change"
     issue_type: str = "Task"
     mode: GateMode = GateMode.APPROVALS
+    create: CreateBy = CreateBy.FORM
     approvers: Approvers = Approvers.AUTOMATION
     approver_groups_field: str = "Approver groups"
     approvers_field: str = "Approvers"

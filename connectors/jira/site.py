@@ -6,7 +6,7 @@ and kept for some minutes; a name that two fields share is an error, never the f
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -38,11 +38,12 @@ class NativeField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestType:
-    """One request type with its form: field id to label."""
+    """One request type with its form: field id to label; and the id of its issue type."""
 
     id: str
     name: str
     desk: str
+    issue_type: str = ""
     form: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -145,11 +146,15 @@ class Site:
             raise RecordNotFoundError(f"{self._client.name}: no request type {name!r} in {project}")
         if len(found) > 1:
             raise InvalidAnswerError(f"{self._client.name}: several request types {name!r}")
-        return self.form(desk, *found[0])
+        type_id, label, issue_type = found[0]
+        return replace(self.form(desk, type_id, label), issue_type=issue_type)
 
-    def _load_types(self, desk: str) -> tuple[tuple[str, str], ...]:
+    def _load_types(self, desk: str) -> tuple[tuple[str, str, str], ...]:
         pages = self._client.desk_pages(f"servicedesk/{desk}/requesttype")
-        return tuple((text_of(one.get("id")), text_of(one.get("name"))) for one in pages)
+        return tuple(
+            (text_of(one.get("id")), text_of(one.get("name")), text_of(one.get("issueTypeId")))
+            for one in pages
+        )
 
     def form(self, desk: str, type_id: str, name: str) -> RequestType:
         """Return a request type with its form."""
@@ -163,6 +168,21 @@ class Site:
             name=name,
             desk=desk,
             form={text_of(one.get("fieldId")): text_of(one.get("name")) for one in fields},
+        )
+
+    def create_screen(self, project: str, issue_type: str) -> frozenset[str]:
+        """Return the ids of the fields that our account may set when it creates such an issue.
+
+        Raises:
+            RecordNotFoundError: It may not create this type there.
+        """
+        path = f"issue/createmeta/{project}/issuetypes/{issue_type}"
+        key = "fields" if self._client.is_cloud else "values"
+        return self._cached(
+            ("screen", project, issue_type),
+            lambda: frozenset(
+                text_of(one.get("fieldId")) for one in self._client.pages(path, key, {})
+            ),
         )
 
     def known_forms(self) -> Iterable[str]:

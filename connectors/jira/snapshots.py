@@ -11,7 +11,8 @@ from connectors.jira.links import Links
 from connectors.jira.mapping import CHANGE_STATES, Approval, NameMap
 from connectors.jira.moves import Status, status_of
 from connectors.jira.notes import Notes
-from connectors.jira.opening import CHANGE, Opening, listing_text
+from connectors.jira.opening import Opening
+from connectors.jira.own_changes import CHANGE, listing_text
 from connectors.jira.plan_form import PlanForm
 from connectors.jira.records import Found, Records, found
 from connectors.jira.settings import ChangeSettings, GateMode

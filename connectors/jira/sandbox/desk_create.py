@@ -35,7 +35,6 @@ def raise_request(call: Call, body: Row) -> Row:
         values["customfield_10026"] = [one.id for one in named_people(call, people)]
     found = call.definition.find(call.definition.types, kind["issue_type"])
     values["issuetype"] = found["id"] if found else ""
-    _defaults(call, kind, values)
     channel = str(body.get("channel") or "portal")
     issue = issues.create(call, project, values, request_type=kind["id"], channel=channel)
     origin = dumps({"value": channel})
@@ -105,19 +104,6 @@ def _form_value(call: Call, spec: FieldSpec, value: Json, project: Row, body: Ro
             f" in. {spec.name}: {error.reason}",
             "sd.validation.field.invalid",
         ) from error
-
-
-def _defaults(call: Call, kind: Row, values: dict[str, Json]) -> None:
-    """Fill what the request type's automation fills: group names become their members."""
-    for name, wanted in (kind.get("defaults") or {}).items():
-        if values.get(name):
-            continue
-        found: list[str] = []
-        for one in wanted:
-            group = call.people.group(one.removeprefix("group:"))
-            members = call.people.members(group["id"]) if group is not None else []
-            found += [member.id for member in members if member.id not in found]
-        values[name] = found
 
 
 def _on_behalf(call: Call, body: Row, project: Row) -> Account:

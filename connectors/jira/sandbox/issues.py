@@ -83,6 +83,8 @@ def create(
 ) -> Row:
     """Make an issue from kept values and put it into the first status of its workflow."""
     now = call.stamp()
+    kind = values.get("customfield_10010") if request_type is None else request_type
+    values = {**values, **_automated(call, kind, values)}
     flow = call.definition.workflow(project["template"], values["issuetype"])
     number = project["counter"] + 1
     call.store.run("UPDATE project SET counter=? WHERE id=?", number, project["id"])
@@ -107,7 +109,7 @@ def create(
         "channel": channel,
         "fields": dumps({one: held for one, held in others.items() if held not in (None, [])}),
     }
-    row["request_type"] = request_type if request_type is not None else row.get("request_type")
+    row["request_type"] = kind
     call.store.insert("issue", row)
     call.store.run("INSERT INTO watcher VALUES (?, ?)", row["id"], call.user.id)
     issue = reload(call, row)
@@ -115,6 +117,19 @@ def create(
     index.mark(call, issue["id"])
     call.events.append(("jira:issue_created", {"issue": issue, "user": call.user}))
     return issue
+
+
+def _automated(call: Call, kind: Json, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what the request type's automation fills: group names become their members."""
+    spec = call.store.value("SELECT spec FROM request_type WHERE id=?", kind) if kind else None
+    filled: dict[str, Json] = {}
+    for name, wanted in (loads(spec).get("defaults") or {}).items() if spec else ():
+        if values.get(name):
+            continue
+        groups = (call.people.group(one.removeprefix("group:")) for one in wanted)
+        members = (one.id for g in groups if g is not None for one in call.people.members(g["id"]))
+        filled[name] = list(dict.fromkeys(members))
+    return filled
 
 
 def change(

@@ -52,6 +52,21 @@ def control_check(adapters: JiraAdapters) -> tuple[Finding, ...]:
     return adapters.changes.check()
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"), [({}, ""), ({"justification": "environment"}, "environment")]
+)
+def test_one_call_needs_a_create_screen_that_takes_the_whole_plan(
+    world: World, fields: dict[str, str], told: str
+) -> None:
+    changes = {"project": "ITH", "create": "issue", "fields": fields}
+    found = control_check(world.again(changes=changes))
+    said = [f"{one.seen}; {one.remedy}" for one in found if one.code == "create_screen"]
+    if world.flavour == "datacenter":
+        assert "takes no request type" in said[0]
+    else:
+        assert [told in one for one in said] == [True] * bool(told)
+
+
 def test_an_administrator_could_make_itself_an_approver(world: World) -> None:
     join(world, "jira-administrators")
     assert "over_mighty" in codes(world.desk.check(), Severity.WARNING)

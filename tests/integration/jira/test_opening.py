@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from connectors.jira.changes import JiraChangeControl
-from connectors.jira.opening import label_of
+from connectors.jira.own_changes import label_of
 from engine.domain.change import ChainState, ChangeState
 from engine.domain.refs import TicketKind
 from engine.errors import InvalidAnswerError, OutcomeUnknownError
@@ -124,6 +124,53 @@ def test_the_authority_can_be_set_as_approver_once_when_the_change_is_opened(wor
     members = control.members(world.authority_group)
     assert members is not None
     assert {row.approver.id for row in snapshot.approvals} == {one.account.id for one in members}
+
+
+def writes(world: World) -> list[str]:
+    """The daemon's writes, oldest first, but for the trace that it leaves on the ticket."""
+    sent = world.sandbox.log.entries(user="tiergate")
+    return [
+        f"{one.method} {one.target.partition('/rest/')[2]}"
+        for one in sent
+        if one.method != "GET" and "/properties/tiergate.change." not in one.target
+    ]
+
+
+def test_a_site_that_permits_it_gets_the_whole_change_in_one_call(cloud: World) -> None:
+    ticket = cloud.seed_ticket("please", kind=TicketKind.SERVICE_REQUEST)
+    draft = cloud.draft(ticket, correlation_id=KEY)
+    control = changes_of(cloud, create="issue")
+    ref = control.open(draft)
+    assert writes(cloud) == ["POST api/2/issue"]
+    assert cloud.linked_changes(ticket) == (ref.id,)
+    control.submit(ref, draft)
+    snapshot = control.snapshot(ref)
+    assert (snapshot.state, snapshot.chain) == (ChangeState.AUTHORIZE, ChainState.PENDING)
+    assert snapshot.correlation_id == KEY
+    assert {one.approver.id for one in snapshot.approvals}
+
+
+def test_the_one_call_whose_answer_was_lost_is_found_and_not_repeated(cloud: World) -> None:
+    draft = cloud.draft(cloud.seed_ticket("please"), correlation_id=KEY)
+    lose(cloud, "drop_after", "api/2/issue$")
+    ref = changes_of(cloud, create="issue").open(draft)
+    assert cloud.sent("POST", "/api/2/issue") == 1
+    assert cloud.count_changes(KEY) == 1
+    assert changes_of(cloud).find(KEY) == ref
+
+
+def test_the_one_call_names_the_approvers_as_well_where_that_is_ours(cloud: World) -> None:
+    _strip_defaults(cloud)
+    ticket = cloud.seed_ticket("please", kind=TicketKind.SERVICE_REQUEST)
+    draft = cloud.draft(ticket, correlation_id=KEY)
+    control = changes_of(cloud, create="issue", approvers="authority")
+    ref = control.open(draft)
+    assert writes(cloud) == ["POST api/2/issue"]
+    control.submit(ref, draft)
+    members = control.members(cloud.authority_group)
+    assert members is not None
+    asked = {row.approver.id for row in control.snapshot(ref).approvals}
+    assert asked == {one.account.id for one in members}
 
 
 def _strip_defaults(world: World) -> None:
