@@ -68,7 +68,8 @@ def asked(services: Services, handling: Handling, seen: Ticket) -> Emergency | N
     ask = seen.run_now
     if ask is None or _may_not(handling) is not None or handling.submission is None:
         return None
-    if ask.at < handling.submission.submitted_at or _is_known(services, handling, ask.id):
+    is_ignored = moves.has_recorded(services, handling, IGNORED, native=ask.id)
+    if ask.at < handling.submission.submitted_at or is_ignored:
         return None
     if doubt := _doubt(services, handling, ask.by):
         body = {"native": ask.id}
@@ -76,14 +77,11 @@ def asked(services: Services, handling: Handling, seen: Ticket) -> Emergency | N
         return None
     by = ask.by.name if ask.by is not None else ""
     actor = ask.by.id if ask.by is not None else ""
-    moves.record(services, handling, ASKED, body={"native": ask.id}, actor=actor)
+    # One that is on record and still stands here was not followed: a crash, or another worker's
+    # step, came in between. What follows it is an emergency change, of which nobody asks again.
+    if not moves.has_recorded(services, handling, ASKED, native=ask.id):
+        moves.record(services, handling, ASKED, body={"native": ask.id}, actor=actor)
     return _emergency(handling, by=by, reason="")
-
-
-def _is_known(services: Services, handling: Handling, native: str) -> bool:
-    return any(
-        moves.has_recorded(services, handling, event, native=native) for event in (ASKED, IGNORED)
-    )
 
 
 def _may_not(handling: Handling) -> str | None:

@@ -109,6 +109,20 @@ def test_an_agents_note_does_the_same_once() -> None:
     assert len(rows) == 1
 
 
+def test_a_note_is_followed_though_the_process_died_right_after_it_was_put_on_record() -> None:
+    world, ref = waiting()
+    group = policy_of(world).authority.groups[SYSTEM]
+    world.desk.groups[group] = [world.account("AGT1")]
+    world.desk.write_note(ref, "tiergate: run now", by=world.account("AGT1"))
+    seen = world.desk.read(ref)
+    assert emergency.asked(world.services, world.handling(ref), seen) is not None
+    world.run()
+    assert kinds(world, ref) is ChangeKind.EMERGENCY
+    with world.store.begin() as work:
+        rows = [row for row in work.audit(chain_of(ref)) if row.event == emergency.ASKED]
+    assert len(rows) == 1
+
+
 def test_a_note_by_the_person_behind_our_own_account_changes_nothing() -> None:
     world, ref = waiting()
     group = policy_of(world).authority.groups[SYSTEM]
