@@ -1,7 +1,6 @@
 """The one dispatcher: the next steps of one handling, whoever wakes it and however often."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from engine.domain.handling import Handling
 from engine.domain.stage import Gate, Stage
@@ -37,8 +36,9 @@ from engine.service.withdraw import finish, leave, park, revise, tell_parked
 from engine.service.world import Services
 
 _MOST_STEPS = 50
-_PATIENT = frozenset({Stage.AWAITING, Stage.APPROVED, Stage.TIMEBOXED, Stage.PARKED})
-"""Here an outage may last for weeks: an approval's own expiry is the only bound."""
+_PATIENT = frozenset({Stage.AWAITING, Stage.APPROVED, Stage.TIMEBOXED, Stage.ENDING, Stage.PARKED})
+"""Here an outage may last for weeks: an approval's own expiry is the only bound, and what was
+granted until a date is taken back whenever its target can be reached again."""
 _BEFORE_INTENT = frozenset(
     {
         Stage.INGESTED,
@@ -145,7 +145,7 @@ def step(  # noqa: C901, PLR0911, PLR0912  one arm a stage, total
         case Stage.BACKING_OUT:
             return backout.back_out(services, handling)
         case Stage.TIMEBOXED:
-            if handling.told_at is None:
+            if handling.told_at is None and not backout.has_ended(services, handling):
                 handling = report.tell_granted(services, handling)
             return backout.await_end(services, handling)
         case Stage.ENDING:
@@ -183,7 +183,8 @@ def _retry_later(
         return park(services, handling, f"{attempts} failures in a row, the last: {_said(error)}")
     pause = min(terms.backoff_longest, terms.backoff_first * 2 ** min(attempts - 1, 16))
     if isinstance(error, RateLimitedError):
-        pause = max(error.retry_after, timedelta(seconds=1))
+        # Short pauses that a busy system asks for again and again must not use up our patience.
+        pause = max(error.retry_after, pause)
     next_at = services.now() + pause
     if handling.stage is Stage.DRAFTED and handling.wake_at is not None:
         next_at = max(next_at, handling.wake_at) if handling.opening_since else next_at
@@ -211,8 +212,5 @@ def _refused(services: Services, handling: Handling, error: DomainRuleError) -> 
 
 
 def _stop(services: Services, handling: Handling, error: Exception) -> Handling | None:
-    if handling.stage is Stage.PARKED:
-        # The reason could not be written on the ticket; it stays here, where `show` has it.
-        moves.touch(services, handling, wake_at=None, attempts=0, trouble="")
-        return None
+    # Where the reason of a park cannot be written on the ticket, `show` has it.
     return park(services, handling, _said(error))

@@ -1,6 +1,7 @@
 """Taking back: the backout of a failed run, and the planned end of a time-boxed one."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from engine.domain.effect import Effect, EffectKind, EffectPhase, Evidence
 from engine.domain.handling import Handling, Outcome
@@ -19,13 +20,22 @@ def back_out(services: Services, handling: Handling) -> Handling | None:
     return _take_back(services, handling, EffectKind.BACK_OUT)
 
 
-def await_end(services: Services, handling: Handling) -> Handling | None:
-    """TIMEBOXED: when the planned end has come, remove what the same approved plan granted."""
+def _ends_at(handling: Handling) -> datetime:
     ends_at = plan_of(handling).ends_at
     if ends_at is None:
         raise AssertionError("a time-boxed handling has an end")
-    if services.now() < ends_at:
-        moves.wait_until(services, handling, ends_at)
+    return ends_at
+
+
+def has_ended(services: Services, handling: Handling) -> bool:
+    """Whether the planned end has come: then the removal goes first, whatever is still untold."""
+    return services.now() >= _ends_at(handling)
+
+
+def await_end(services: Services, handling: Handling) -> Handling | None:
+    """TIMEBOXED: when the planned end has come, remove what the same approved plan granted."""
+    if not has_ended(services, handling):
+        moves.wait_until(services, handling, _ends_at(handling))
         return None
     paused = pauses.standing(services, handling)
     with services.store.begin() as work:
@@ -57,7 +67,7 @@ def _take_back(services: Services, handling: Handling, kind: EffectKind) -> Hand
     elif effect.phase is not EffectPhase.INTENT:
         return _tell(services, handling, effect, done, effect.verified, "cut off before it told")
     elif services.now() < effect.lease_until:
-        moves.wait_until(services, handling, effect.lease_until)
+        moves.wait_for_lease(services, handling, effect.lease_until)
         return None
     else:
         effect = take_over(services, effect)

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
-from engine.errors import TiergateError
+from engine.errors import AuthenticationError, TiergateError, TransientError
 from engine.ports.mailer import Message
 from engine.ports.store import UnitOfWork
 from engine.service.world import Services, Template
@@ -25,10 +26,11 @@ def tell(services: Services, name: str, why: str) -> None:
     since, is_told = _stand(services, name)
     facts = {"name": name, "why": why}
     text = services.renderer.render(Template.FAULT_INCIDENT, facts)
-    _try_each(
+    for error in _tried(
         lambda: _open_incident(services, name, text),
-        lambda: None if is_told else _send(services, name, facts, since),
-    )
+        lambda: None if is_told else _send_all(services, name, facts, since),
+    ):
+        raise error
 
 
 def mend(services: Services, name: str) -> None:
@@ -92,22 +94,27 @@ def _open_incident(services: Services, name: str, text: str) -> None:
         services.desks[system].open_fault(title, text, marker=marker(services, name))
 
 
-def _send(services: Services, name: str, facts: dict[str, str], since: str) -> None:
+def _send_all(services: Services, name: str, facts: dict[str, str], since: str) -> None:
     subject, _, body = services.renderer.render(Template.FAULT_MAIL, facts).partition("\n")
-    for number, to in enumerate(services.settings.fault_mail, start=1):
-        services.mailer.send(
-            Message(
-                id=f"{marker(services, name)}-{since}-{number}@{services.settings.installation}",
-                to=to,
-                subject=subject.strip(),
-                body=body.lstrip("\n"),
-            )
+    messages = [
+        Message(
+            id=f"{marker(services, name)}-{since}-{number}@{services.settings.installation}",
+            to=to,
+            subject=subject.strip(),
+            body=body.lstrip("\n"),
         )
-    with services.store.begin() as work:
-        work.save_setting(_setting(name), f"{_TOLD} {since}")
+        for number, to in enumerate(services.settings.fault_mail, start=1)
+    ]
+    errors = _tried(*(partial(services.mailer.send, message) for message in messages))
+    if not any(isinstance(error, TransientError | AuthenticationError) for error in errors):
+        # An address that is refused for good is refused the next time too: others were told.
+        with services.store.begin() as work:
+            work.save_setting(_setting(name), f"{_TOLD} {since}")
+    for error in errors:
+        raise error
 
 
-def _try_each(*ways: Callable[[], None]) -> None:
+def _tried(*ways: Callable[[], None]) -> list[TiergateError]:
     """Try every way of telling; an error of one does not keep the others from it."""
     errors: list[TiergateError] = []
     for way in ways:
@@ -115,5 +122,4 @@ def _try_each(*ways: Callable[[], None]) -> None:
             way()
         except TiergateError as error:
             errors.append(error)
-    if errors:
-        raise errors[0]
+    return errors

@@ -16,6 +16,7 @@ from engine.domain.effect import Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling, Outcome
 from engine.domain.stage import Gate, Stage
 from engine.errors import (
+    LeaseLostError,
     NotApprovedError,
     OutcomeUnknownError,
     PermanentError,
@@ -60,14 +61,15 @@ def start(services: Services, handling: Handling) -> Handling | None:
         if not isinstance(found, Judgement):
             return found
         because = found.verdict.because
-    elif (stop := _may_not_run_alone(services, handling)) is not None:
+    elif (stop := may_not_run_alone(services, handling)) is not None:
         return leave(services, handling, stop)
     if paused := pauses.standing(services, handling):
         return _wait_paused(services, handling, paused)
     return _intend(services, handling, because)
 
 
-def _may_not_run_alone(services: Services, handling: Handling) -> Outcome | None:
+def may_not_run_alone(services: Services, handling: Handling) -> Outcome | None:
+    """Return how it ends where no approval was needed, and nothing may run for it any more."""
     wanted = still_wanted(services, handling)
     if isinstance(wanted, Outcome):
         return wanted
@@ -271,7 +273,7 @@ def _call(services: Services, handling: Handling, effect: Effect) -> Handling | 
         return _refused(services, handling, firing, str(refusal))
     except OutcomeUnknownError as unknown:
         return _unknown(services, handling, firing, str(unknown))
-    except TransientError:
+    except (TransientError, LeaseLostError):
         settle(services, effect)  # by the port's promise nothing was done: as if never fired
         raise
     except PermanentError as error:

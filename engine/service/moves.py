@@ -66,6 +66,12 @@ def wait_until(services: Services, handling: Handling, at: datetime | None) -> N
         touch(services, handling, wake_at=at, attempts=0, trouble="")
 
 
+def wait_for_lease(services: Services, handling: Handling, at: datetime) -> None:
+    """Wait until a lease has passed; failures before it still count, or they would never end."""
+    if handling.wake_at != at:
+        touch(services, handling, wake_at=at)
+
+
 def record(
     services: Services,
     handling: Handling,

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from engine.domain.effect import Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling, Outcome
-from engine.domain.stage import Stage
+from engine.domain.stage import Gate, Stage
+from engine.errors import PersonUnknownError, PreconditionError, ProtectedSubjectError
 from engine.service import moves
 from engine.service.effects import FIRING, load, settle, take_over
-from engine.service.implement import fire
-from engine.service.judge import plan_of
+from engine.service.implement import WAITS_AT, fire, hold_back, may_not_run_alone
+from engine.service.judge import plan_of, still_wanted
 from engine.service.plan import spec
 from engine.service.verify import after_effect, conclude, verified, verify_now
 from engine.service.withdraw import park
@@ -25,7 +26,7 @@ def recover(services: Services, handling: Handling) -> Handling | None:
             return after_effect(services, handling, effect)
         case EffectPhase.INTENT | EffectPhase.UNKNOWN:
             if services.now() < effect.lease_until:
-                moves.wait_until(services, handling, effect.lease_until)
+                moves.wait_for_lease(services, handling, effect.lease_until)
                 return None
             return _take_over(services, handling, take_over(services, effect))
         case EffectPhase.WITHHELD:
@@ -40,7 +41,7 @@ def recover(services: Services, handling: Handling) -> Handling | None:
 
 def _take_over(services: Services, handling: Handling, effect: Effect) -> Handling | None:
     if FIRING not in effect.evidence:
-        return fire(services, handling, effect)
+        return _go_on(services, handling, effect)
     evidence = verify_now(services, handling, effect)
     if evidence.is_as_planned:
         return verified(services, handling, effect, evidence)
@@ -50,7 +51,9 @@ def _take_over(services: Services, handling: Handling, effect: Effect) -> Handli
     may_go_on = untouched or evidence.is_partly_ours
     if may_go_on and effect.phase is EffectPhase.INTENT and spec(services, plan).may_repeat:
         kept = {name: text for name, text in effect.evidence.items() if name != FIRING}
-        return fire(services, handling, settle(services, replace(effect, evidence=kept)))
+        unfired = settle(services, replace(effect, evidence=kept))
+        go_on = _go_on if untouched else fire  # what was begun is finished
+        return go_on(services, handling, unfired)
     settle(services, replace(effect, phase=EffectPhase.UNKNOWN))
     seen = "the target is as before" if untouched else "the target changed, but not as planned"
     return park(
@@ -58,3 +61,23 @@ def _take_over(services: Services, handling: Handling, effect: Effect) -> Handli
         handling,
         f"an interrupted run: {seen} ({evidence.because or 'not as planned'}); a person decides",
     )
+
+
+def _go_on(services: Services, handling: Handling, effect: Effect) -> Handling | None:
+    """Nothing was done yet: on from the claim, if it is still wanted after all that time.
+
+    Else it goes back to where it waits, where the same look says how it ends.
+    """
+    if because := _unwanted(services, handling):
+        return hold_back(services, handling, effect, because)
+    return fire(services, handling, effect)
+
+
+def _unwanted(services: Services, handling: Handling) -> str:
+    waits = replace(handling, stage=WAITS_AT[handling.gate])
+    look = may_not_run_alone if handling.gate is Gate.NONE else still_wanted
+    try:
+        stop = look(services, waits)
+    except (PersonUnknownError, PreconditionError, ProtectedSubjectError) as refusal:
+        return str(refusal)
+    return stop.because if stop is not None else ""

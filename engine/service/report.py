@@ -76,9 +76,15 @@ def tell(
     if handling.change is not None and not any(NOT_OURS in item.evidence for item in effects):
         _close(services, handling, outcome, effects)
     try:
-        release_hold(services, handling)
+        _tell_ticket(services, handling, outcome, occasion=occasion, did=did)
     except RecordNotFoundError:
         return  # the ticket was deleted: nobody is there to be told
+
+
+def _tell_ticket(
+    services: Services, handling: Handling, outcome: Outcome, *, occasion: str, did: list[str]
+) -> None:
+    release_hold(services, handling)
     telling.outcome(services, handling, occasion=occasion, did=did, reason=outcome.because)
     telling.comment(services, handling, _OCCASIONS[outcome.end], did=did, reason=outcome.because)
     if outcome.end is Stage.FULFILLED and services.settings.resolve_tickets:

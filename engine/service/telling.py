@@ -161,13 +161,18 @@ def waits_too_long(
 ) -> None:
     """Tell whom the map names that a change waits: by mail, and by its native watch list.
 
-    It changes nobody's right to decide. What the change system refuses is kept in the audit, and
-    stops nothing else: who waits for an approval does not wait for a watcher.
+    It changes nobody's right to decide. What the change system or the mail server refuses is kept
+    in the audit, and stops nothing else: who waits for an approval does not wait for a watcher.
     """
     told: dict[str, JSON] = {}
     if policy.tell_whom:
-        _mail(services, handling, policy.tell_whom, reason)
         told["mail"] = policy.tell_whom
+        try:
+            _mail(services, handling, policy.tell_whom, reason)
+        except AuthenticationError:
+            raise
+        except PermanentError as refusal:
+            told["mail_refused"] = str(refusal)
     change = handling.change
     who = policy.tell_watch.get(change.system, ()) if change is not None else ()
     if change is not None and who:

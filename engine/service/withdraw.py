@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -99,9 +100,24 @@ def _leave_parked(services: Services, handling: Handling, outcome: Outcome) -> H
 
 def park(services: Services, handling: Handling, why: str) -> Handling | None:
     """Stop at this stage until a person looks; the reason is kept and, where we may, told."""
-    if handling.stage is Stage.PARKED or handling.stage.is_end:
+    if handling.stage is Stage.PARKED:
+        moves.wait_until(services, handling, _resumes_at(handling))
+        return None
+    if handling.stage.is_end:
         return None
     return moves.move(services, handling, Stage.PARKED, why=why)
+
+
+def _resumes_at(handling: Handling) -> datetime | None:
+    """Return when a parked handling goes on by itself; None: only a person ends it.
+
+    What was granted until a date is taken back then, whatever could not be told of it before.
+    """
+    if handling.parked_from is not Stage.TIMEBOXED or handling.plan is None:
+        return None
+    ends_at = handling.plan.ends_at
+    # What was parked behind its end was parked by the taking back itself: that is a person's.
+    return ends_at if ends_at is not None and handling.updated_at < ends_at else None
 
 
 def tell_parked(services: Services, handling: Handling) -> Handling | None:
@@ -109,6 +125,9 @@ def tell_parked(services: Services, handling: Handling) -> Handling | None:
 
     A person who takes, holds or closes the ticket before any effect has acted: the handling ends.
     """
+    resumes_at = _resumes_at(handling)
+    if resumes_at is not None and services.now() >= resumes_at:
+        return moves.move(services, handling, Stage.TIMEBOXED, why="the planned end has come")
     if telling.may_write(handling):
         telling.note(
             services,
@@ -121,7 +140,7 @@ def tell_parked(services: Services, handling: Handling) -> Handling | None:
         seen = look(services, handling)
         if isinstance(seen, Outcome):
             return leave(services, handling, seen)
-    moves.wait_until(services, handling, None)
+    moves.wait_until(services, handling, resumes_at)
     return None
 
 
