@@ -69,6 +69,13 @@ class HTTPLimits:
     largest_answer: int = 64 * 1024 * 1024
 
 
+class ConflictError(TransientError):
+    """Somebody changed the record in the same moment (409): read again, decide again.
+
+    It is never repeated as it is: what was decided on the old record might undo what a person did.
+    """
+
+
 class RenewableAuth(AuthBase, ABC):
     """Credentials that can be renewed once when the other side calls them expired."""
 
@@ -375,6 +382,8 @@ def with_retry(
     def is_worth(error: BaseException) -> bool:
         if isinstance(error, OutcomeUnknownError):
             return is_repeatable
+        if isinstance(error, ConflictError):
+            return False
         return isinstance(error, TransientError)
 
     spread = tenacity.wait_exponential_jitter(multiplier=0.3, max=10.0, jitter=0.5)

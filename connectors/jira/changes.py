@@ -16,7 +16,7 @@ from connectors.jira.client import JiraClient
 from connectors.jira.evidence import attach
 from connectors.jira.groups import group_members
 from connectors.jira.links import Links
-from connectors.jira.moves import Moves, Status
+from connectors.jira.moves import MoveIgnoredError, Moves, Status
 from connectors.jira.neighbours import Among, naming
 from connectors.jira.notes import Notes
 from connectors.jira.opening import Opening
@@ -37,7 +37,6 @@ from engine.domain.schedule import NativeSchedule
 from engine.errors import (
     MissingRightError,
     NotApprovedError,
-    OutcomeUnknownError,
     PreconditionError,
     RecordNotFoundError,
     TransientError,
@@ -260,7 +259,9 @@ class JiraChangeControl:
         A plain workflow may have no status for it; then the change stays where it was approved.
 
         Raises:
-            NotApprovedError: It is not where an approved change stands, or Jira ignored the move.
+            NotApprovedError: It is not where an approved change stands, or Jira refused or ignored
+                the move.
+            TransientError: It cannot be asked for now, or somebody changed it in the same moment.
         """
         state = self._snapshots.state(self._snapshots.fields(ref.id))
         if state is ChangeState.SCHEDULED:
@@ -279,9 +280,7 @@ class JiraChangeControl:
             return
         try:
             self._move(ref.id, goal=goal, through=set())
-        except OutcomeUnknownError:
-            raise
-        except (PreconditionError, TransientError) as error:
+        except (PreconditionError, MoveIgnoredError) as error:
             raise NotApprovedError(f"{ref}: Jira did not let it begin ({error})") from None
 
     def close(self, ref: ChangeRef, *, code: CloseCode, notes: str, at: datetime) -> None:

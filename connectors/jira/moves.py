@@ -16,6 +16,10 @@ from engine.errors import OutcomeUnknownError, PreconditionError, TransientError
 _HOPS_MOST = 5
 
 
+class MoveIgnoredError(TransientError):
+    """A move was answered with success, and the issue stands where it stood."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """One native status."""
@@ -88,7 +92,7 @@ class Moves:
 
         Raises:
             PreconditionError: No way leads there, or Jira refused it.
-            TransientError: The move was answered with success and ignored.
+            MoveIgnoredError: The move was answered with success and ignored.
         """
         here = self.status(issue_id)
         met = {here.id}
@@ -132,7 +136,7 @@ class Moves:
             raise PreconditionError(str(refused)) from None
         here = self.status(issue_id)
         if here.id == before.id and way.to.id != before.id:
-            raise TransientError(
+            raise MoveIgnoredError(
                 f"{self._client.name} issue {issue_id}: the move to {way.to.name!r} was answered"
                 " with success and ignored"
             )

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from connectors.http import HTTPSession, is_read, parse_retry_after, server_time
+from connectors.http import ConflictError, HTTPSession, is_read, parse_retry_after, server_time
 from connectors.jira.settings import JiraSettings
-from engine.errors import AuthenticationError, PermanentError, RateLimitedError, TransientError
+from engine.errors import AuthenticationError, PermanentError, RateLimitedError
 
 
 class RefusedError(PermanentError):
@@ -23,10 +23,6 @@ class RefusedError(PermanentError):
         super().__init__(f"{what}: refused{named}: {said}" if said else f"{what}: refused{named}")
         self.messages = messages
         self.fields = fields
-
-
-class ConflictError(TransientError):
-    """Somebody changed the record in the same moment (409): read again, decide again."""
 
 
 class _BearerAuth(AuthBase):

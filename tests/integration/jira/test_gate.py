@@ -125,6 +125,22 @@ def test_a_change_that_is_not_approved_cannot_be_begun(world: World) -> None:
     assert world.change_state(ref) is ChangeState.AUTHORIZE
 
 
+@pytest.mark.parametrize("status", [409, 503])
+def test_a_move_that_cannot_be_asked_for_now_is_no_refusal(world: World, status: int) -> None:
+    ref, _ = submitted(world)
+    world.decide(ref, by=world.approvers[0], approve=True)
+    path = {409: r"/transitions$", 503: r"/transitions\?"}[status]
+    world.sandbox.faults.add(
+        {"kind": "5xx", "status": status, "path": path, "user": "tiergate", "next_n": 2}
+    )
+    with pytest.raises(TransientError):
+        world.changes.begin(ref, at=world.now())
+    assert world.change_state(ref) is ChangeState.SCHEDULED
+    world.sandbox.faults.remove()
+    world.changes.begin(ref, at=world.now())
+    assert world.change_state(ref) is ChangeState.IMPLEMENT
+
+
 def test_a_failed_change_is_closed_as_failed(world: World) -> None:
     ref, _ = submitted(world)
     world.decide(ref, by=world.approvers[0], approve=True)

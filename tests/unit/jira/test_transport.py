@@ -10,10 +10,11 @@ import pytest
 import requests
 import responses
 
+from connectors.http import ConflictError
 from connectors.jira.accounts import JiraAccountKeys
 from connectors.jira.client import JiraClient
 from connectors.jira.settings import PeopleSettings
-from connectors.jira.transport import ConflictError, RefusedError
+from connectors.jira.transport import RefusedError
 from engine.domain.refs import Account
 from engine.errors import (
     AuthenticationError,
@@ -209,11 +210,12 @@ def test_a_refusal_keeps_messages_and_the_names_of_fields(
 
 
 def test_a_conflict_is_decided_again_and_not_forced(
-    wire: responses.RequestsMock, client: JiraClient
+    wire: responses.RequestsMock, patient: JiraClient
 ) -> None:
     wire.put(f"{API}/issue/1", status=409, json={"errorMessages": ["conflicting update"]})
     with pytest.raises(ConflictError):
-        client.write("PUT", "issue/1", {}, is_repeatable=False)
+        patient.write("PUT", "issue/1", {}, is_repeatable=True)
+    assert len(wire.calls) == 1
 
 
 def test_no_error_holds_a_secret_or_the_words_of_a_ticket(
