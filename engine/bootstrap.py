@@ -79,7 +79,6 @@ class Daemon:
         checks: dict[str, Callable[[], tuple[Finding, ...]]] = {
             name: partial(self.accounts.look, name) for name in self.accounts.systems
         }
-        checks["mail"] = self.mailer.check
         checks["audit"] = partial(check_sinks, self.sinks)
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
@@ -185,7 +184,7 @@ def open_daemon(
         mailer = build_mailer(installation.mail.settings if installation.mail else None, clock)
         catalogue = _catalogue(directories)
         tier_map = load_tier_map(tiers or installation.tiers, catalogue, installation.names)
-        accounts = _accounts(itsm, directories, tier_map, clock)
+        accounts = _accounts(itsm, directories, mailer, tier_map, clock)
         services = Services(
             accounts=accounts,
             desks={name: one.desk for name, one in itsm.items()},
@@ -228,10 +227,14 @@ class _Waking:
 def _accounts(
     itsm: Mapping[str, Itsm],
     directories: Mapping[str, Directory],
+    mailer: Mailer,
     tier_map: LoadedTierMap,
     clock: Clock,
 ) -> Accounts:
-    """Return who looks at our accounts: the connector, and the authorities of the tier map."""
+    """Return who looks at our accounts: the connector, and the authorities of the tier map.
+
+    Directories and mail are polled by nothing: only this look tells that they refuse us.
+    """
     groups = tier_map.file.authorities
     authorities = [Authority(name=name, groups=dict(ids)) for name, ids in groups.items()]
 
@@ -250,8 +253,9 @@ def _accounts(
     looks: dict[str, Callable[[], tuple[Finding, ...]]] = {
         name: partial(look, name, one) for name, one in itsm.items()
     }
-    looks |= {name: one.fulfiller.check for name, one in directories.items()}
-    return Accounts(looks, clock)
+    unpolled = {name: one.fulfiller.check for name, one in directories.items()}
+    unpolled["mail"] = mailer.check
+    return Accounts({**looks, **unpolled}, clock, unpolled=unpolled)
 
 
 def _catalogue(directories: Mapping[str, Directory]) -> Catalogue:

@@ -20,6 +20,7 @@ from engine.runtime.notify import notify
 from engine.runtime.pool import AdvancePool
 
 _log = structlog.stdlib.get_logger("tiergate.runtime")
+_SWEEPING = "sweep"
 _SWEEP = timedelta(seconds=1)
 _SWEEP_SIZE = 200
 
@@ -78,8 +79,9 @@ class EmbeddedRuntime:
         self._work = work
         self._clock = clock
         self._stop = threading.Event()
-        self._quiet = Guard(lambda _name, _why: None, lambda _name: None)
-        self._guard = Guard(self._fault, self._mended)
+        self._quiet = Guard(lambda _name, _why: True, lambda _name: True)
+        duties = [duty.name for duty in work.duties()]
+        self._guard = Guard(self._fault, self._mended, known=[*duties, _SWEEPING])
         self.pool = AdvancePool(self._advance, workers=workers)
 
     def stop(self) -> None:
@@ -168,7 +170,7 @@ class EmbeddedRuntime:
         return more
 
     def _sweep(self) -> bool:
-        due = self._guard.run("sweep", lambda: self._work.due(_SWEEP_SIZE)) or ()
+        due = self._guard.run(_SWEEPING, lambda: self._work.due(_SWEEP_SIZE)) or ()
         for handling in due:
             self.pool.wake(handling)
         return bool(due)
@@ -180,12 +182,31 @@ class EmbeddedRuntime:
             self._work.advance(handling)
             return True
 
-        if self._quiet.run(name, work) is None:
-            why = self._quiet.forget(name)
-            self._quiet.run(f"parking {handling}", lambda: self._work.park(handling, why))
+        parking = f"parking {handling}"
+        if self._quiet.run(name, work):
+            if parking in self._guard.failing:
+                self._guard.run(parking, lambda: True)
+            return
+        why = self._quiet.failing[name]
 
-    def _fault(self, name: str, why: str) -> None:
-        self._quiet.run(f"telling of {name}", lambda: self._work.fault(name, why))
+        def park() -> bool:
+            self._work.park(handling, why)
+            return True
 
-    def _mended(self, name: str) -> None:
-        self._quiet.run(f"telling of {name}", lambda: self._work.mended(name))
+        # A row that cannot even be parked says nothing on its ticket: that is told as a fault.
+        if self._guard.run(parking, park):
+            self._quiet.forget(name)
+
+    def _fault(self, name: str, why: str) -> bool:
+        def tell() -> bool:
+            self._work.fault(name, why)
+            return True
+
+        return bool(self._quiet.run(f"telling of {name}", tell))
+
+    def _mended(self, name: str) -> bool:
+        def tell() -> bool:
+            self._work.mended(name)
+            return True
+
+        return bool(self._quiet.run(f"telling of {name}", tell))

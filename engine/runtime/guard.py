@@ -1,6 +1,6 @@
 """The last line of defence: nothing that one ticket does stops the daemon or another ticket."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -12,15 +12,28 @@ _log = structlog.stdlib.get_logger("tiergate.runtime")
 
 
 class Guard:
-    """Runs one piece of work; logs a failure once when it begins and once when it ends."""
+    """Runs one piece of work; logs a failure once when it begins and once when it ends.
+
+    People are told of both in the same way, and again with the next run until that got through.
+    """
 
     def __init__(
-        self, on_fault: Callable[[str, str], None], on_mended: Callable[[str], None]
+        self,
+        on_fault: Callable[[str, str], bool],
+        on_mended: Callable[[str], bool],
+        *,
+        known: Iterable[str] = (),
     ) -> None:
-        """Take what to do when work begins to fail (name, why), and when it works again."""
+        """Take what tells that work begins to fail (name, why), and that it works again.
+
+        Both return whether it got through. Of the `known` names an earlier process may have told a
+        fault: the first good run tells that it is mended.
+        """
         self._on_fault = on_fault
         self._on_mended = on_mended
         self._failing: dict[str, str] = {}
+        self._untold: set[str] = set()
+        self._unmended = set(known)
 
     def run(self, name: str, work: Callable[[], T]) -> T | None:
         """Return what `work` returns, or None after a failure, which is logged and told once.
@@ -50,14 +63,19 @@ class Guard:
         return self._failing.pop(name, "")
 
     def _failed(self, name: str, why: str) -> None:
-        if name in self._failing:
-            self._failing[name] = why
-            return
+        is_news = name not in self._failing
         self._failing[name] = why
-        _log.error("failing", work=name, why=why)
-        self._on_fault(name, why)
+        if is_news:
+            _log.error("failing", work=name, why=why)
+            self._untold.add(name)
+            self._unmended.discard(name)
+        if name in self._untold and self._on_fault(name, why):
+            self._untold.discard(name)
 
     def _worked(self, name: str) -> None:
         if self._failing.pop(name, None) is not None:
             _log.info("working_again", work=name)
-            self._on_mended(name)
+            self._untold.discard(name)
+            self._unmended.add(name)
+        if name in self._unmended and self._on_mended(name):
+            self._unmended.discard(name)

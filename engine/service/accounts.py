@@ -1,10 +1,10 @@
-"""Whether our own accounts may be worked with: a system whose account is unsafe is shut."""
+"""Whether our own accounts may be worked with, and work: an unsafe account shuts its system."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
-from engine.errors import UnsafeAccountError
+from engine.errors import PermanentError, UnsafeAccountError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 
@@ -21,12 +21,19 @@ class Accounts:
     Safe to use from several threads.
     """
 
-    def __init__(self, looks: Mapping[str, Look], clock: Clock) -> None:
-        """Take, for every system, what finds out about our account there; nothing is asked yet."""
+    def __init__(
+        self, looks: Mapping[str, Look], clock: Clock, *, unpolled: Collection[str] = ()
+    ) -> None:
+        """Take, for every system, what finds out about our account there; nothing is asked yet.
+
+        Nothing else tells of the `unpolled` ones when they refuse us or do not answer.
+        """
         self._looks = dict(looks)
         self._clock = clock
+        self._unpolled = frozenset(unpolled)
         self._lock = threading.Lock()
         self._shut: dict[str, str] = {}
+        self._away: dict[str, str] = {}
         self._looked_at: dict[str, datetime] = {}
 
     @property
@@ -61,6 +68,9 @@ class Accounts:
                 self._shut[system] = f"{system} is shut: {first.seen} ({first.remedy})"
             elif not any(one.severity in _TELLS_NOTHING for one in findings):
                 self._shut.pop(system, None)
+            self._away.pop(system, None)
+            if findings and all(one.severity is Severity.FAULT for one in findings):
+                self._away[system] = f"{findings[0].seen} ({findings[0].remedy})"
         return findings
 
     def watch(self, system: str) -> None:
@@ -68,9 +78,14 @@ class Accounts:
 
         Raises:
             UnsafeAccountError: The system is shut.
+            PermanentError: One that is not polled refuses us, or does not answer.
         """
         with self._lock:
             at = self._looked_at.get(system)
         if at is None or self._clock.now() - at >= _FRESH:
             self.look(system)
         self.require_safe(system)
+        with self._lock:
+            away = self._away.get(system)
+        if away is not None and system in self._unpolled:
+            raise PermanentError(away)

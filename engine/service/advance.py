@@ -102,7 +102,8 @@ def _guarded(services: Services, handling: Handling) -> Handling | None:
     except TransientError as error:
         return _retry_later(services, _fresh(services, handling), error)
     except AuthenticationError as error:
-        # The system's own fault is told once by its poll; no ticket is parked for it.
+        # The system's own fault is told once by its poll, or by the look at our account there; no
+        # ticket is parked for it.
         return _retry_later(services, _fresh(services, handling), error, is_patient=True)
     except DomainRuleError as error:
         fresh = _fresh(services, handling)

@@ -34,12 +34,19 @@ def tell(services: Services, name: str, why: str) -> None:
 
 
 def mend(services: Services, name: str) -> None:
-    """Close the incident of a fault that is over; nothing happens if none stood."""
-    if not _mended(services, name):
+    """Close the incident of a fault that is over; nothing happens if none stood.
+
+    That it is over is stored after that: a crash in between closes the incident again.
+
+    Raises:
+        TiergateError: The incident could not be closed; the caller tries again later.
+    """
+    if not standing(services, name):
         return
     if system := services.settings.fault_system:
         text = services.renderer.render(Template.FAULT_MENDED, {"name": name, "why": ""})
         services.desks[system].close_fault(text, marker=marker(services, name))
+    _mended(services, name)
 
 
 def standing(services: Services, name: str) -> bool:
@@ -73,14 +80,13 @@ def _stand(services: Services, name: str) -> tuple[str, bool]:
     return since, False
 
 
-def _mended(services: Services, name: str) -> bool:
-    """Store that the fault is over; return whether it stood."""
+def _mended(services: Services, name: str) -> None:
+    """Store that the fault is over, once."""
     with services.store.begin() as work:
         if (work.setting(_setting(name)) or _MENDED) == _MENDED:
-            return False
+            return
         work.save_setting(_setting(name), _MENDED)
         _record(services, work, name, "fault_mended")
-    return True
 
 
 def _record(services: Services, work: UnitOfWork, name: str, event: str) -> None:

@@ -24,6 +24,8 @@ class CountingWork:
     faults: list[str] = field(default_factory=list)
     mends: list[str] = field(default_factory=list)
     poll_error: Exception | None = None
+    park_error: Exception | None = None
+    telling_error: Exception | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def duties(self) -> tuple[Duty, ...]:
@@ -41,6 +43,8 @@ class CountingWork:
             self.left[handling] -= 1
 
     def park(self, handling: str, why: str) -> None:
+        if self.park_error is not None:
+            raise self.park_error
         with self.lock:
             self.parked[handling] = why
             self.left[handling] = 0
@@ -53,9 +57,13 @@ class CountingWork:
         return SystemClock().now() if self.due(1) else None
 
     def fault(self, name: str, why: str) -> None:
+        if self.telling_error is not None:
+            raise self.telling_error
         self.faults.append(f"{name}: {why}")
 
     def mended(self, name: str) -> None:
+        if self.telling_error is not None:
+            raise self.telling_error
         self.mends.append(name)
 
 
@@ -96,7 +104,52 @@ def test_a_failing_duty_is_told_once_and_its_mending_once() -> None:
     work.poll_error = None
     runtime.run_once()
     assert work.faults == ["poll: TransientError: no route"]
-    assert work.mends == ["poll"]
+    assert work.mends.count("poll") == 1
+
+
+def test_a_fault_that_could_not_be_told_is_told_with_the_next_failure() -> None:
+    work = CountingWork(left={}, pages=1, poll_error=TransientError("no route"))
+    work.telling_error = TransientError("the desk is down too")
+    runtime = EmbeddedRuntime(work, clock=SystemClock())
+    runtime.run_once()
+    work.telling_error = None
+    runtime.run_once()
+    runtime.run_once()
+    assert work.faults == ["poll: TransientError: no route"]
+    work.poll_error, work.telling_error = None, TransientError("the desk is down again")
+    runtime.run_once()
+    work.telling_error = None
+    runtime.run_once()
+    runtime.run_once()
+    assert work.mends.count("poll") == 1
+
+
+def test_a_fault_of_an_earlier_process_is_mended_by_the_first_good_run() -> None:
+    work = CountingWork(left={}, pages=1)
+    runtime = EmbeddedRuntime(work, clock=SystemClock())
+    runtime.run_once()
+    runtime.run_once()
+    assert work.mends.count("poll") == 1
+
+
+def test_a_ticket_that_cannot_even_be_parked_is_told_once_and_mended_when_it_goes_on() -> None:
+    is_broken = [True]
+
+    def fail(_handling: str) -> None:
+        if is_broken[0]:
+            raise ValueError("row 7 is odd")
+
+    work = CountingWork(left={"bad": 1}, on_advance=fail, park_error=ValueError("row 7 again"))
+    runtime = EmbeddedRuntime(work, clock=SystemClock())
+    for _ in range(3):
+        runtime.pool.wake("bad")
+        assert runtime.pool.wait_idle(5)
+    assert work.faults == ["parking bad: unexpected ValueError, see the log"]
+    is_broken[0] = False
+    runtime.pool.wake("bad")
+    assert runtime.pool.wait_idle(5)
+    runtime.pool.stop()
+    assert work.mends == ["parking bad"]
 
 
 def test_stop_ends_a_running_daemon_after_its_running_step() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import ConfigurationError, UnsafeAccountError
+from engine.errors import ConfigurationError, PermanentError, UnsafeAccountError
 from engine.ports.findings import Finding, Severity
 from engine.service.accounts import Accounts
 from engine.testing.clocks import ManualClock
@@ -109,3 +109,20 @@ def test_a_system_of_which_nothing_is_known_is_not_shut(accounts: Accounts) -> N
 
 def test_an_unsafe_account_is_no_mistake_of_the_configuration() -> None:
     assert not issubclass(UnsafeAccountError, ConfigurationError)
+
+
+@pytest.mark.parametrize("is_polled", [True, False])
+def test_a_system_that_nothing_polls_is_told_when_it_refuses_us(
+    looks: Looks, clock: ManualClock, *, is_polled: bool
+) -> None:
+    accounts = Accounts({"ldap": looks}, clock, unpolled=() if is_polled else {"ldap"})
+    looks.found = (finding(Severity.FAULT),)
+    if is_polled:
+        accounts.watch("ldap")
+        return
+    for _ in range(2):
+        with pytest.raises(PermanentError, match=r"approver_user \(take the role away\)"):
+            accounts.watch("ldap")
+    looks.found = (finding(Severity.OK), finding(Severity.FAULT))
+    clock.advance(timedelta(minutes=2))
+    accounts.watch("ldap")

@@ -231,6 +231,18 @@ def test_a_fault_is_mailed_to_everybody_though_the_first_address_is_refused() ->
     assert [message.to for message in world.mailer.sent] == ["ops@example.test"]
 
 
+def test_an_incident_that_could_not_be_closed_is_closed_later() -> None:
+    world = memory_world()
+    faults.tell(world.services, "poll desk", "down")
+    down = Failing("before desk.close_fault", TransientError("not quite up yet"))
+    world.services = with_failure(world.services, down)
+    with pytest.raises(TransientError):
+        faults.mend(world.services, "poll desk")
+    assert faults.standing(world.services, "poll desk")
+    faults.mend(world.services, "poll desk")
+    assert world.desk.faults == {}
+
+
 class Refusing:
     """A mail server that knows one address no more."""
 
