@@ -1,4 +1,4 @@
-"""The one HTTP session of all connectors: transport, outcomes as errors, pacing, retry, redaction.
+"""The one HTTP session of all connectors: transport, outcomes as errors, pacing, redaction.
 
 Vendors' client libraries do the talking; every byte they send goes through `HTTPSession`. What the
 other side does wrong becomes an error of `engine.errors` here, so that no library's own error and
@@ -12,18 +12,16 @@ texts carry whole URLs.
 import email.utils
 import math
 import ssl
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import tenacity
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -40,7 +38,6 @@ from engine.errors import (
 )
 from engine.ports.clock import Clock
 
-T = TypeVar("T")
 USER_AGENT = "tiergate/0.1"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHUNK = 64 * 1024
@@ -67,13 +64,6 @@ class HTTPLimits:
     attempts: int = 4
     patience: timedelta = timedelta(seconds=60)
     largest_answer: int = 64 * 1024 * 1024
-
-
-class ConflictError(TransientError):
-    """Somebody changed the record in the same moment (409): read again, decide again.
-
-    It is never repeated as it is: what was decided on the old record might undo what a person did.
-    """
 
 
 class RenewableAuth(AuthBase, ABC):
@@ -212,7 +202,7 @@ class HTTPSession(requests.Session):
     It keeps no cookies (ServiceNow serialises all requests of one session and drops the surplus),
     takes no proxy or credentials from the environment, follows no redirect, always has time-outs
     and a deadline, bounds and paces its requests, and raises errors of `engine.errors` only. Safe
-    to share between threads. It never retries; see `with_retry`.
+    to share between threads. It never retries; see `connectors.retry`.
 
     `inspect` checks successful answers further; `explain` returns a vendor's own sentence for a
     refusal, which must hold no secret and no ticket text.
@@ -356,51 +346,3 @@ def _was_not_sent(error: requests.RequestException) -> bool:
     return isinstance(
         reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
     )
-
-
-def with_retry(
-    call: Callable[[], T],
-    *,
-    limits: HTTPLimits,
-    is_repeatable: bool,
-    stop: threading.Event | None = None,
-) -> T:
-    """Call again after transient errors, with growing jittered waits, and raise the last one.
-
-    Ends after `limits.attempts` calls, or when the next wait would go beyond `limits.patience` (a
-    long Retry-After ends it at once). `stop`, when set, ends a wait.
-
-    Args:
-        call: The read or write.
-        limits: Where the retry ends.
-        is_repeatable: True for reads, and for writes that the caller can find again by our key or
-            that set the same values again. False: an unknown outcome is raised at once, and only
-            errors after which nothing was carried out are tried again.
-        stop: Ends the waiting, for shutdown.
-    """
-
-    def is_worth(error: BaseException) -> bool:
-        if isinstance(error, OutcomeUnknownError):
-            return is_repeatable
-        if isinstance(error, ConflictError):
-            return False
-        return isinstance(error, TransientError)
-
-    spread = tenacity.wait_exponential_jitter(multiplier=0.3, max=10.0, jitter=0.5)
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        asked = error.retry_after.total_seconds() if isinstance(error, RateLimitedError) else 0.0
-        return asked + spread(state)
-
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_worth),
-        stop=tenacity.stop_any(
-            tenacity.stop_after_attempt(limits.attempts),
-            tenacity.stop_before_delay(limits.patience.total_seconds()),
-        ),
-        wait=wait,
-        sleep=tenacity.sleep_using_event(stop or threading.Event()),
-        reraise=True,
-    )
-    return retrying(call)

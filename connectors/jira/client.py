@@ -15,10 +15,11 @@ import requests
 from jira import JIRA
 from jira.exceptions import JIRAError
 
-from connectors.http import HTTPLimits, HTTPSession, with_retry
+from connectors.http import HTTPLimits, HTTPSession
 from connectors.jira.settings import Flavour, JiraSettings
 from connectors.jira.transport import JiraSession, credentials
 from connectors.jira.values import Payload, account, listing, mapping
+from connectors.retry import with_retry
 from engine.domain.refs import Account
 from engine.errors import (
     AuthenticationError,

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from connectors.http import ConflictError, HTTPSession, is_read, parse_retry_after, server_time
+from connectors.http import HTTPSession, is_read, parse_retry_after, server_time
 from connectors.jira.settings import JiraSettings
+from connectors.retry import ConflictError
 from engine.errors import AuthenticationError, PermanentError, RateLimitedError
 
 

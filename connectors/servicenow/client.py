@@ -16,7 +16,8 @@ import pysnow
 import pysnow.exceptions
 import requests
 
-from connectors.http import USER_AGENT, HTTPLimits, HTTPSession, server_time, with_retry
+from connectors.http import USER_AGENT, HTTPLimits, HTTPSession, server_time
+from connectors.retry import with_retry
 from connectors.servicenow import query as q
 from connectors.servicenow.answers import (
     Record,
@@ -73,7 +74,7 @@ class ServiceNowClient:
         self._account_lock = threading.Lock()
 
     def retry(self, call: Callable[[], T], *, is_repeatable: bool = True) -> T:
-        """Call with this system's retry policy; see `connectors.http.with_retry`."""
+        """Call with this system's retry policy; see `connectors.retry.with_retry`."""
         return with_retry(call, limits=self.limits, is_repeatable=is_repeatable)
 
     def _resource(self, path: str, base: str = "/api/now") -> Any:  # noqa: ANN401  pysnow has no types

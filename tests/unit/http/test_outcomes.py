@@ -8,8 +8,9 @@ import requests
 import responses
 import urllib3.exceptions
 
-from connectors.http import HTTPLimits, HTTPSession, parse_retry_after, with_retry
+from connectors.http import HTTPLimits, HTTPSession, parse_retry_after
 from connectors.pacing import Pacer
+from connectors.retry import with_retry
 from engine.errors import (
     AuthenticationError,
     MissingRightError,

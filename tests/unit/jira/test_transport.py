@@ -10,11 +10,11 @@ import pytest
 import requests
 import responses
 
-from connectors.http import ConflictError
 from connectors.jira.accounts import JiraAccountKeys
 from connectors.jira.client import JiraClient
 from connectors.jira.settings import PeopleSettings
 from connectors.jira.transport import RefusedError
+from connectors.retry import ConflictError
 from engine.domain.refs import Account
 from engine.errors import (
     AuthenticationError,
