@@ -1,5 +1,6 @@
 """What a control record means, for every system: pure, over who set which value last."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -7,7 +8,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from engine.domain.change import Membership
 from engine.domain.refs import Account
-from engine.ports.control import ControlReading
+from engine.ports.control import ControlReading, PauseControl
+from engine.ports.findings import Finding, Severity
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -72,3 +74,36 @@ def judge(
     else:
         because = ""
     return ControlReading(is_paused=bool(because), because=because, by=who, at=at)
+
+
+def findings(
+    control: PauseControl,
+    *,
+    system: str,
+    members: tuple[Membership, ...] | None,
+    daemon: Account,
+    remedy: str,
+) -> Iterator[Finding]:
+    """Yield what `check` says of a control record: its group, ourselves in it, what it says now.
+
+    `remedy` is how the group is named and made readable on this system.
+    """
+
+    def one(severity: Severity, code: str, seen: str, remedy: str = "") -> Finding:
+        whole = f"{control.name}: {seen}"
+        return Finding(severity=severity, code=code, system=system, seen=whole, remedy=remedy)
+
+    if members is None:
+        seen = "the members of its group cannot be read"
+        yield one(Severity.FAULT, "control:group", seen, remedy)
+    elif daemon.identity in {member.account.identity for member in members}:
+        seen = "our own account belongs to the group that lets us run"
+        yield one(
+            Severity.UNSAFE, "control:own_account", seen, "Take the account out of the group."
+        )
+    reading = control.read()
+    if reading.is_paused:
+        remedy = "A member of its group switches it to running."
+        yield one(Severity.WARNING, "control:paused", reading.because, remedy)
+    else:
+        yield one(Severity.OK, "control", f"running, switched by {reading.by}")

@@ -13,8 +13,7 @@ from connectors.jira.change_files import ChangeFiles
 from connectors.jira.changes_check import check_changes
 from connectors.jira.claims import Claims
 from connectors.jira.client import JiraClient
-from connectors.jira.evidence import attach
-from connectors.jira.groups import group_members
+from connectors.jira.groups import memberships
 from connectors.jira.links import Links
 from connectors.jira.moves import MoveIgnoredError, Moves, Status
 from connectors.jira.neighbours import Among, naming
@@ -27,7 +26,6 @@ from connectors.jira.records import Found, Records
 from connectors.jira.settings import Approvers, ChangeSettings, GateMode, JiraSettings
 from connectors.jira.site import REQUEST_TYPE, Site
 from connectors.jira.snapshots import Snapshots, votes_digest
-from connectors.jira.transport import RefusedError
 from connectors.jira.values import quoted
 from engine.domain.change import ChangeSnapshot, ChangeState, ClaimResult, CloseCode, Membership
 from engine.domain.decision import TemplatePin, Window
@@ -35,7 +33,6 @@ from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.schedule import NativeSchedule
 from engine.errors import (
-    MissingRightError,
     NotApprovedError,
     PreconditionError,
     RecordNotFoundError,
@@ -241,11 +238,7 @@ class JiraChangeControl:
 
     def members(self, group_id: str) -> tuple[Membership, ...] | None:
         """Return the group's members, read afresh; Jira does not say since when."""
-        try:
-            found = group_members(self._client, group_id)
-        except (MissingRightError, RecordNotFoundError, RefusedError):
-            return None
-        return tuple(Membership(account=one, since=None) for one in found)
+        return memberships(self._client, group_id)
 
     # --- implementing
 
@@ -261,7 +254,7 @@ class JiraChangeControl:
         Raises:
             NotApprovedError: It is not where an approved change stands, or Jira refused or ignored
                 the move.
-            TransientError: It cannot be asked for now, or somebody changed it in the same moment.
+            TransientError: Jira cannot be asked, or somebody changed the issue in the same moment.
         """
         state = self._snapshots.state(self._snapshots.fields(ref.id))
         if state is ChangeState.SCHEDULED:
@@ -349,7 +342,7 @@ class JiraChangeControl:
 
     def attach(self, ref: ChangeRef, *, name: str, content: bytes, content_type: str) -> None:
         """Attach evidence once: a file of this name by our own account is not written again."""
-        attach(self._client, ref, name=name, content=content, content_type=content_type)
+        self._files.attach(ref, name=name, content=content, content_type=content_type)
 
     def link(self, ref: ChangeRef, ticket: TicketRef, *, url: str) -> None:
         """Link the change to its ticket, here or in another system; idempotent."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from connectors.control_record import judge
+from connectors.control_record import findings, judge
 from connectors.jira.client import JiraClient
 from connectors.jira.desk_check import finding, is_down, permissions, reach
 from connectors.jira.groups import memberships
-from connectors.jira.history import STATUS, Edit
+from connectors.jira.history import STATUS, last_edit
 from connectors.jira.moves import status_of
 from connectors.jira.records import Found, Records, field_text, found
 from connectors.jira.settings import ControlSettings, FieldTarget
@@ -52,7 +52,7 @@ class JiraControl:
             MissingRightError: The field is hidden from us, or its history.
         """
         one, natives, names = self._now()
-        last = self._last_edit(one, names)
+        last = last_edit(self._records.history(one), names)
         by: Account | None
         if last is None:
             # Nobody has changed it since: it says what its creator chose.
@@ -87,12 +87,6 @@ class JiraControl:
         held = field_text(one.fields, native, target)
         return one, (held,), (native.id, native.name)
 
-    def _last_edit(self, one: Found, names: tuple[str, ...]) -> Edit | None:
-        edits = [
-            edit for edit in self._records.history(one) if edit.field in names or edit.name in names
-        ]
-        return edits[-1] if edits else None
-
     def check(self) -> tuple[Finding, ...]:
         """Return every finding about the issue."""
         found_ = list(reach(self._client, self._clock))
@@ -106,25 +100,15 @@ class JiraControl:
             return (finding(self._client, Severity.FAULT, "control:unreadable", seen, remedy),)
 
     def _findings(self) -> Iterator[Finding]:
-        members = memberships(self._client, self._settings.group)
-        if members is None:
-            seen = f"{self.name}: the members of its group cannot be read"
-            remedy = "name the group by its id (Data Center: its name), and let us browse groups"
-            yield finding(self._client, Severity.FAULT, "control:group", seen, remedy)
-        elif self._client.me().identity in {one.account.identity for one in members}:
-            seen = f"{self.name}: our own account belongs to the group that lets us run"
-            remedy = "take the account out of the group"
-            yield finding(self._client, Severity.UNSAFE, "control:own_account", seen, remedy)
-        reading = self.read()
+        yield from findings(
+            self,
+            system=self._client.name,
+            members=memberships(self._client, self._settings.group),
+            daemon=self._client.me(),
+            remedy="name the group by its id (Data Center: its name), and let us browse groups",
+        )
         project = self._settings.issue.rpartition("-")[0]
         if held := permissions(self._client, _SWITCHES, project=project):
             seen = f"{self.name}: our own account holds {', '.join(sorted(held))} in its project"
             remedy = "restrict the project to the group; what our account sets lets nobody run"
             yield finding(self._client, Severity.WARNING, "control:writable", seen, remedy)
-        said = reading.because or f"running, switched by {reading.by}"
-        if reading.is_paused:
-            remedy = "a member of its group switches it to running"
-            seen = f"{self.name}: {said}"
-            yield finding(self._client, Severity.WARNING, "control:paused", seen, remedy)
-        else:
-            yield finding(self._client, Severity.OK, "control", f"{self.name}: {said}")

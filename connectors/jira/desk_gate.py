@@ -12,7 +12,7 @@ from datetime import datetime
 from connectors.desk_way import WORDS
 from connectors.jira.claims import Claims
 from connectors.jira.client import JiraClient
-from connectors.jira.history import STATUS, Edit
+from connectors.jira.history import STATUS, last_edit
 from connectors.jira.links import Links
 from connectors.jira.mapping import Approval
 from connectors.jira.moves import Moves, Status, status_of
@@ -166,7 +166,7 @@ class DeskGate:
         said = self._way.answer(*natives)
         if said is None:
             return
-        last = self._last_edit(one, names)
+        last = last_edit(self._records.history(one), names)
         if last is None or now not in {last.new, last.new_id}:
             raise MissingRightError(f"issue {one.key}: who set {names[-1]} (its changelog)")
         word, code = said
@@ -178,12 +178,6 @@ class DeskGate:
             at=last.at,
             channel=self._way.by,
         )
-
-    def _last_edit(self, one: Found, names: tuple[str, ...]) -> Edit | None:
-        edits = [
-            edit for edit in self._records.history(one) if edit.field in names or edit.name in names
-        ]
-        return edits[-1] if edits else None
 
     def _votes(self, one: Found, since: datetime) -> Iterator[DeskAnswer]:
         try:

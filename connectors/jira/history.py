@@ -1,6 +1,6 @@
 """The changelog of an issue, read strictly: who changed which field from what to what, when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,6 +64,12 @@ def edits(system: str, histories: Iterable[Payload], *, is_cloud: bool) -> tuple
 def _id(entry: Payload) -> int:
     found = text_of(entry.get("id"))
     return int(found) if found.isdigit() else 0
+
+
+def last_edit(history: Iterable[Edit], names: Collection[str]) -> Edit | None:
+    """Return the newest edit of one field by its names: its id (Data Center: its name)."""
+    found = [edit for edit in history if edit.field in names]
+    return found[-1] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from connectors.control_record import judge
+from connectors.control_record import findings, judge
 from connectors.servicenow import query as q
 from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, Value, text
@@ -13,7 +13,7 @@ from connectors.servicenow.settings import ControlSettings
 from engine.errors import MissingRightError
 from engine.ports.clock import Clock
 from engine.ports.control import ControlReading
-from engine.ports.findings import Finding, Severity
+from engine.ports.findings import Finding
 
 
 class ServiceNowControl:
@@ -73,26 +73,10 @@ class ServiceNowControl:
         return self._probe.run((self._findings,))
 
     def _findings(self) -> Iterable[Finding]:
-        members = self._accounts.members(self._settings.group)
-        own = self._client.account()
-        if members is None:
-            yield self._probe.finding(
-                Severity.FAULT,
-                "control:group",
-                f"{self.name}: the members of its group {self._settings.group} cannot be read",
-                "Name an active group by its sys_id, and grant read on sys_user_grmember.",
-            )
-        elif own.identity in {one.account.identity for one in members}:
-            yield self._probe.finding(
-                Severity.UNSAFE,
-                "control:own_account",
-                f"{self.name}: our own account belongs to the group that lets us run",
-                "Take the account out of the group.",
-            )
-        reading = self.read()
-        yield self._probe.finding(
-            Severity.WARNING if reading.is_paused else Severity.OK,
-            "control:paused" if reading.is_paused else "control",
-            f"{self.name}: {reading.because or f'running, switched by {reading.by}'}",
-            "A member of its group switches it to running." if reading.is_paused else "",
+        yield from findings(
+            self,
+            system=self._client.name,
+            members=self._accounts.members(self._settings.group),
+            daemon=self._client.account(),
+            remedy="Name an active group by its sys_id, and grant read on sys_user_grmember.",
         )
