@@ -27,8 +27,9 @@ def decide(services: Services, handling: Handling) -> Handling | None:
     if isinstance(seen, Outcome):
         return leave(services, handling, seen)
     if classification.intent and seen.native_approval is NativeApproval.PENDING:
-        again_at = services.now() + services.settings.approval_interval
-        moves.wait_until(services, handling, again_at)
+        terms = services.settings
+        turn = moves.turn(services, {Stage.TRIAGED}, terms.approval_interval, terms.look_spacing)
+        moves.wait_until(services, handling, services.now() + turn)
         return None
     gathered = gathering.gather(services, handling, seen, classification)
     decision = _judged(services, gathered)

@@ -52,6 +52,9 @@ WAITS_AT: Mapping[Gate, Stage] = MappingProxyType(
 )
 """Where a handling waits again whose intent was never fired; behind other gates nothing runs."""
 
+_READY = frozenset({Stage.READY, Stage.APPROVED})
+"""Where a pause is waited for."""
+
 
 def start(services: Services, handling: Handling) -> Handling | None:
     """READY or APPROVED: the first verdict, then intent and consumption in one transaction."""
@@ -83,7 +86,9 @@ def may_not_run_alone(services: Services, handling: Handling) -> Outcome | None:
 def _wait_paused(services: Services, handling: Handling, because: str) -> Handling | None:
     if handling.reason != because:
         handling = moves.touch(services, handling, reason=because)
-    moves.wait_until(services, handling, services.now() + services.settings.pause_interval)
+    terms = services.settings
+    turn = moves.turn(services, _READY, terms.pause_interval, terms.pause_spacing)
+    moves.wait_until(services, handling, services.now() + turn)
     return None
 
 

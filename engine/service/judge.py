@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from engine.domain.change import ChangeSnapshot, InvalidReason, Verdict, VerdictKind
 from engine.domain.decision import Decision
@@ -12,7 +12,7 @@ from engine.domain.refs import Account, ChangeRef
 from engine.domain.stage import Gate, Stage
 from engine.errors import TransientError
 from engine.ports.changes import ChangeControl
-from engine.service import decide, desk_gate, emergency, plan, takeover
+from engine.service import decide, desk_gate, emergency, moves, plan, takeover
 from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import verdict
 from engine.service.verdict_rules import Facts, deciding
@@ -162,22 +162,13 @@ def _is_mover_untold(judgement: Judgement) -> bool:
     return is_about_mover and snapshot is not None and snapshot.moved_by is None
 
 
-def _turn(services: Services) -> timedelta:
-    """Return after how long a waiting handling has its turn again, so that looks cost the same.
-
-    What changes at the change system, and on the ticket, wakes a handling without it.
-    """
-    with services.store.begin() as work:
-        counts = work.stage_counts()
-    standing = sum(one.count for one in counts if one.stage in _WAITING)
-    return max(services.settings.waiting_interval, standing * services.settings.look_spacing)
-
-
 def next_look(services: Services, handling: Handling) -> datetime:
     """Return when a waiting handling must be looked at even if nobody wakes it."""
     own = plan_of(handling)
     policy = handling.decision.policy if handling.decision else None
-    moments = [services.now() + _turn(services), own.expires_at]
+    terms = services.settings
+    turn = moves.turn(services, _WAITING, terms.waiting_interval, terms.look_spacing)
+    moments = [services.now() + turn, own.expires_at]
     if own.window.latest is not None:
         moments.append(own.window.latest)
     if policy is not None and handling.submission is not None:

@@ -1,7 +1,7 @@
 """How a use case writes: one transaction, one stage, one audit row, and when to wake next."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.domain.canonical import JSON
@@ -64,6 +64,19 @@ def wait_until(services: Services, handling: Handling, at: datetime | None) -> N
     """Leave the handling where it is until `at`, or until somebody wakes it."""
     if handling.wake_at != at or handling.attempts:
         touch(services, handling, wake_at=at, attempts=0, trouble="")
+
+
+def turn(
+    services: Services, stages: Collection[Stage], shortest: timedelta, spacing: timedelta
+) -> timedelta:
+    """Return after how long one of all that wait at these stages is looked at again.
+
+    However many they are, their looks cost the same: one in each `spacing`. What changes on the
+    ticket or its change wakes a handling without it.
+    """
+    with services.store.begin() as work:
+        counts = work.stage_counts()
+    return max(shortest, spacing * sum(one.count for one in counts if one.stage in stages))
 
 
 def wait_for_lease(services: Services, handling: Handling, at: datetime) -> None:

@@ -100,7 +100,9 @@ class Settings:
         fault_mail: Who gets the one mail of a fault.
         waiting_interval: How often a waiting handling is looked at whole, though nothing woke it.
         look_spacing: The least time between two such looks over all that wait: with 10,000 of them
-            each has its turn in three and a half days, and the cost stays the same.
+            each has its turn in three and a half days, and the cost stays the same. So it is with
+            tickets whose own approval is pending, which `approval_interval` looks at.
+        pause_spacing: The same for what a pause holds, which is looked at every `pause_interval`.
         max_revisions: After how many revisions of a plan a person decides.
         patience: After how many failures in a row a handling that has work to do is parked.
     """
@@ -116,6 +118,7 @@ class Settings:
     pause_interval: timedelta = timedelta(seconds=30)
     waiting_interval: timedelta = timedelta(hours=1)
     look_spacing: timedelta = timedelta(seconds=30)
+    pause_spacing: timedelta = timedelta(seconds=2)
     backoff_first: timedelta = timedelta(seconds=2)
     backoff_longest: timedelta = timedelta(minutes=15)
     patience: int = 40

@@ -9,7 +9,7 @@ import pytest
 from engine.domain.effect import EffectPhase
 from engine.domain.refs import TicketRef
 from engine.domain.stage import Stage
-from engine.domain.ticket import TicketState
+from engine.domain.ticket import NativeApproval, TicketState
 from engine.errors import (
     LeaseLostError,
     MissingRightError,
@@ -20,7 +20,7 @@ from engine.errors import (
 )
 from engine.ports.findings import Finding
 from engine.ports.mailer import Message
-from engine.service import faults
+from engine.service import faults, pauses
 from engine.service.world import chain_of
 from engine.testing.interruptions import Killed
 from engine.testing.people import MemoryMailer
@@ -192,6 +192,27 @@ def test_a_fulfilled_request_ends_though_its_ticket_was_deleted_meanwhile() -> N
     ref = world.ask(RESET)
     world.run()
     assert world.handling(ref).stage is Stage.FULFILLED
+
+
+# --- what many tickets that wait ask of the desk
+@pytest.mark.parametrize("waits_for", ["their own approval", "a pause"])
+def test_many_tickets_that_wait_ask_the_desk_no_more_than_one_after_another(
+    waits_for: str,
+) -> None:
+    world = memory_world()
+    reads: list[str] = []
+    world.services = with_failure(world.services, reads.append)
+    if waits_for == "a pause":
+        pauses.pause(world.services, by="operator", action=None, system=None)
+    pending = NativeApproval.PENDING if waits_for != "a pause" else NativeApproval.NONE
+    for _ in range(60):
+        world.ask(RESET, native_approval=pending)
+    world.pass_time(HOUR, stride=timedelta(minutes=1))
+    reads.clear()
+    world.pass_time(HOUR, stride=timedelta(minutes=1))
+    terms = world.services.settings
+    spacing = terms.pause_spacing if waits_for == "a pause" else terms.look_spacing
+    assert reads.count("before desk.read") <= HOUR / spacing + 60
 
 
 # --- people who are told
