@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import index, issues, talk, text
-from connectors.jira.sandbox.comment_forms import comment_body, comment_properties
+from connectors.jira.sandbox.comment_forms import comment_body, comment_properties, visibility
 from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.editing import write_worklog
 from connectors.jira.sandbox.estimates import adjust
@@ -71,7 +71,7 @@ def post_comment(call: Call) -> Json:
         _body(call, body),
         internal=internal,
         properties=properties,
-        visibility=_visibility(call, body),
+        visibility=_visibility(call, issue, body),
     )
     return Reply(status=HTTPStatus.CREATED, body=talk.comment(call, row))
 
@@ -83,15 +83,11 @@ def _body(call: Call, body: Row) -> Row:
         raise field_errors({"comment": error.reason}) from error
 
 
-def _visibility(_call: Call, body: Row) -> Json:
-    found = body.get("visibility")
-    if found is None:
-        return None
-    if not isinstance(found, dict) or found.get("type") not in {"role", "group"}:
-        raise field_errors({"commentLevel": "Invalid visibility."})
-    return {
-        key: found[key] for key in ("type", "value", "identifier") if found.get(key) is not None
-    }
+def _visibility(call: Call, issue: Row, body: Row) -> Row | None:
+    try:
+        return visibility(call, issue["project"], body.get("visibility"))
+    except ValueRefusedError as error:
+        raise field_errors({"commentLevel": error.reason}) from error
 
 
 def _comment(call: Call) -> tuple[Row, Row]:
@@ -133,6 +129,9 @@ def put_comment(call: Call) -> Json:
         "editor": call.user.id,
         "updated": call.stamp(),
     }
+    if "visibility" in body:
+        limit = _visibility(call, issue, body)
+        changed["visibility"] = None if limit is None else dumps(limit)
     if body.get("properties"):
         internal, properties = comment_properties(body)
         changed |= {"internal": int(internal), "properties": dumps(properties)}
@@ -159,8 +158,7 @@ def delete_comment(call: Call) -> Json:
 def list_worklogs(call: Call) -> Json:
     """Return a page of the worklogs."""
     issue = issues.visible(call, call.path["key"])
-    rows = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", issue["id"])
-    page = _page(call, "worklogs", list(rows))
+    page = _page(call, "worklogs", list(talk.worklogs_of(call, issue)))
     page["worklogs"] = [talk.worklog(call, one) for one in page["worklogs"]]
     return page
 
@@ -190,7 +188,9 @@ def post_worklog(call: Call) -> Json:
     issue = issues.visible(call, call.path["key"])
     if not call.may("WORK_ON_ISSUES", issue["project"]):
         raise forbidden("You do not have permission to associate a worklog to this issue.")
-    row = write_worklog(call, issue, _work(call, call.json(), required=True))
+    body = call.json()
+    work = _work(call, body, required=True) | {"visibility": _visibility(call, issue, body)}
+    row = write_worklog(call, issue, work)
     adjust(call, issue, row["seconds"])
     return Reply(status=HTTPStatus.CREATED, body=talk.worklog(call, row))
 
@@ -198,7 +198,7 @@ def post_worklog(call: Call) -> Json:
 def _worklog(call: Call) -> tuple[Row, Row]:
     issue = issues.visible(call, call.path["key"])
     number = call.path["id"]
-    row = call.store.row("SELECT * FROM worklog WHERE issue=? AND id=?", issue["id"], number)
+    row = next((one for one in talk.worklogs_of(call, issue) if str(one["id"]) == number), None)
     if row is None:
         raise not_found(f"Cannot find worklog with id: '{number}'.")
     return issue, row
@@ -236,6 +236,7 @@ def delete_worklog(call: Call) -> Json:
     issue, row = _worklog(call)
     _may_touch(call, issue, row, "DELETE", "WORKLOGS")
     call.store.run("DELETE FROM worklog WHERE id=?", row["id"])
+    call.store.run("DELETE FROM worklog_limit WHERE worklog=?", row["id"])
     call.store.run("INSERT INTO worklog_gone VALUES (?, ?)", row["id"], call.stamp())
     adjust(call, issue, -row["seconds"])
     issues.touch(call, issue)

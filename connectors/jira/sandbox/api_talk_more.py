@@ -140,10 +140,11 @@ def worklogs_by_id(call: Call) -> Json:
         if row is None:
             continue
         try:
-            issues.visible(call, str(row["issue"]))
+            issue = issues.visible(call, str(row["issue"]))
         except ApiError:
             continue  # of an issue that is not for the caller's eyes: left out, as the vendor does
-        found.append(talk.worklog(call, row))
+        if any(one["id"] == row["id"] for one in talk.worklogs_of(call, issue)):
+            found.append(talk.worklog(call, row))
     return found
 
 

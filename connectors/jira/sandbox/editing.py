@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from connectors.jira.sandbox import index, issues, text
 from connectors.jira.sandbox.caps import leave_room
-from connectors.jira.sandbox.comment_forms import comment_body, comment_properties
+from connectors.jira.sandbox.comment_forms import comment_body, comment_properties, visibility
 from connectors.jira.sandbox.definition import FieldSpec
 from connectors.jira.sandbox.durations import seconds_of
 from connectors.jira.sandbox.fields import LISTS, kept
@@ -130,7 +130,12 @@ class Edit:
         except ValueRefusedError as error:
             self.errors["comment"] = error.reason
             return
-        self.comments.append({"body": body, "raw": value})
+        try:
+            limit = visibility(self.call, self.project["id"], value.get("visibility"))
+        except ValueRefusedError as error:
+            self.errors["commentLevel"] = error.reason
+            return
+        self.comments.append({"body": body, "raw": value, "visibility": limit})
 
     def add_worklog(self, verb: str, value: Json) -> None:
         """Take a worklog of an `update`."""
@@ -157,7 +162,7 @@ class Edit:
             internal, properties = comment_properties(one["raw"])
             issues.add_comment(
                 self.call, issue, one["body"], internal=internal, properties=properties,
-                visibility=one["raw"].get("visibility"),
+                visibility=one["visibility"],
             )  # fmt: skip
         for one in self.worklogs:
             write_worklog(self.call, issue, one)
@@ -200,6 +205,10 @@ def write_worklog(call: Call, issue: Row, value: Row) -> Row:
             "seconds": value["seconds"],
         },
     )
+    if value.get("visibility") is not None:
+        call.store.run(
+            "INSERT INTO worklog_limit VALUES (?, ?)", number, dumps(value["visibility"])
+        )
     total = call.store.value("SELECT sum(seconds) FROM worklog WHERE issue=?", issue["id"])
     item = {
         "field": "timespent",

@@ -311,6 +311,9 @@ def delete(call: Call, issue: Row) -> None:
     """Remove an issue and everything that hangs on it."""
     number = issue["id"]
     index.hold(call, issue)
+    call.store.run(
+        "DELETE FROM worklog_limit WHERE worklog IN (SELECT id FROM worklog WHERE issue=?)", number
+    )
     for table in (
         "comment", "worklog", "property", "remote_link", "watcher", "vote", "attachment",
         "history", "history_item", "moved",

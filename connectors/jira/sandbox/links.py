@@ -1,11 +1,11 @@
-"""Issue links, remote links, watchers and votes."""
+"""Issue links and remote links."""
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox import beans, index, issues, show
+from connectors.jira.sandbox import issues, show
 from connectors.jira.sandbox.caps import leave_room
-from connectors.jira.sandbox.comment_forms import comment_body
-from connectors.jira.sandbox.people import Account
+from connectors.jira.sandbox.comment_forms import comment_body, visibility
+from connectors.jira.sandbox.reading import ValueRefusedError
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import (
@@ -16,6 +16,7 @@ from connectors.jira.sandbox.wire import (
     field_errors,
     forbidden,
     not_found,
+    platform_error,
 )
 
 routes = Routes()
@@ -84,14 +85,27 @@ def _told(call: Call, issue: Row, other: Row, sentence: str) -> None:
 
 @routes.on("POST", "/issueLink")
 def post_link(call: Call) -> Json:
-    """Link two issues, optionally with a comment on the inward one."""
+    """Link two issues, optionally with a comment on the first (`inwardIssue`) of them."""
     body = call.json()
     connect(call, body.get("type"), body.get("inwardIssue"), body.get("outwardIssue"))
     comment = body.get("comment")
     if isinstance(comment, dict) and comment.get("body"):
-        issue = _end(call, body.get("outwardIssue"))
-        issues.add_comment(call, issue, comment_body(call, comment), internal=False)
+        _comment(call, _end(call, body.get("inwardIssue")), comment)
     return Reply(status=HTTPStatus.CREATED)
+
+
+def _comment(call: Call, issue: Row, comment: Row) -> None:
+    """Comment on a linked issue; a refused comment refuses the link as well."""
+    try:
+        body = comment_body(call, comment)
+        limit = visibility(call, issue["project"], comment.get("visibility"))
+    except ValueRefusedError as error:
+        raise platform_error(
+            HTTPStatus.BAD_REQUEST,
+            f"Failed to create comment for issue '{issue['key']}'",
+            errors={"commentLevel": error.reason},
+        ) from error
+    issues.add_comment(call, issue, body, internal=False, visibility=limit)
 
 
 def _link(call: Call) -> tuple[Row, Row, Row]:
@@ -260,89 +274,4 @@ def delete_remote_global(call: Call) -> Json:
     )
     if not gone:
         raise not_found(f"The remote link with global id '{wanted}' does not exist.")
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-# --- watchers and votes
-
-
-@routes.on("GET", "/issue/{key}/watchers", anonymous=True)
-def list_watchers(call: Call) -> Json:
-    """Return the watchers."""
-    issue = issues.visible(call, call.path["key"])
-    rows = call.store.rows("SELECT account FROM watcher WHERE issue=? ORDER BY rowid", issue["id"])
-    me = "" if call.caller is None else call.caller.id
-    return {
-        "self": f"{call.api}/issue/{issue['key']}/watchers",
-        "isWatching": any(row["account"] == me for row in rows),
-        "watchCount": len(rows),
-        "watchers": [beans.user_of(call, row["account"]) for row in rows],
-    }
-
-
-def _watcher(call: Call, issue: Row, name: Json) -> Account:
-    if name is None or name == "":
-        return call.user
-    found = call.people.by_id(str(name)) if call.cloud else call.people.named(str(name))
-    if found is None:
-        raise not_found(f"The user '{name}' does not exist.")
-    if found.id != call.user.id and not call.may("MANAGE_WATCHERS", issue["project"]):
-        raise forbidden("You do not have permission to manage the watcher list.")
-    return found
-
-
-@routes.on("POST", "/issue/{key}/watchers")
-def add_watcher(call: Call) -> Json:
-    """Add a watcher: the body is a bare JSON string, or nothing for the caller."""
-    issue = issues.visible(call, call.path["key"])
-    if call.broken or not isinstance(call.body, str | None):
-        raise bad_request(
-            "Invalid request payload. Refer to the REST API documentation and try again."
-        )
-    account = _watcher(call, issue, call.body)
-    call.store.run("INSERT OR IGNORE INTO watcher VALUES (?, ?)", issue["id"], account.id)
-    index.mark(call, issue["id"])
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-@routes.on("DELETE", "/issue/{key}/watchers")
-def remove_watcher(call: Call) -> Json:
-    """Take a watcher away."""
-    issue = issues.visible(call, call.path["key"])
-    name = call.query.get("accountId") if call.cloud else call.query.get("username")
-    account = _watcher(call, issue, name)
-    call.store.run("DELETE FROM watcher WHERE issue=? AND account=?", issue["id"], account.id)
-    index.mark(call, issue["id"])
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-@routes.on("GET", "/issue/{key}/votes", anonymous=True)
-def list_votes(call: Call) -> Json:
-    """Return the votes."""
-    issue = issues.visible(call, call.path["key"])
-    rows = call.store.rows("SELECT account FROM vote WHERE issue=? ORDER BY rowid", issue["id"])
-    me = "" if call.caller is None else call.caller.id
-    return {
-        "self": f"{call.api}/issue/{issue['key']}/votes",
-        "votes": len(rows),
-        "hasVoted": any(row["account"] == me for row in rows),
-        "voters": [beans.user_of(call, row["account"]) for row in rows],
-    }
-
-
-@routes.on("POST", "/issue/{key}/votes")
-def add_vote(call: Call) -> Json:
-    """Vote for an issue; Data Center refuses the reporter, Cloud does not."""
-    issue = issues.visible(call, call.path["key"])
-    if issue["reporter"] == call.user.id and not call.cloud:
-        raise not_found("You cannot vote for an issue you have reported.")
-    call.store.run("INSERT OR IGNORE INTO vote VALUES (?, ?)", issue["id"], call.user.id)
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-@routes.on("DELETE", "/issue/{key}/votes")
-def remove_vote(call: Call) -> Json:
-    """Take one's vote back."""
-    issue = issues.visible(call, call.path["key"])
-    call.store.run("DELETE FROM vote WHERE issue=? AND account=?", issue["id"], call.user.id)
     return Reply(status=HTTPStatus.NO_CONTENT)

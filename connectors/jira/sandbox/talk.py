@@ -94,16 +94,28 @@ def worklog(call: Call, row: Row) -> Row:
         "id": str(row["id"]),
         "issueId": str(row["issue"]),
     }
+    limit = call.store.value("SELECT visibility FROM worklog_limit WHERE worklog=?", row["id"])
+    if limit is not None:
+        bean["visibility"] = loads(limit)
     shown = text.show(loads(row["body"]), document=call.document)
     if shown is not None or not call.document:
         bean["comment"] = shown or ""
     return bean
 
 
+def worklogs_of(call: Call, row: Row) -> list[Row]:
+    """Return the rows of the worklogs that the caller may read, oldest first."""
+    rows = call.store.rows(
+        "SELECT w.*, l.visibility FROM worklog w LEFT JOIN worklog_limit l ON l.worklog=w.id"
+        " WHERE w.issue=? ORDER BY w.id",
+        row["id"],
+    )
+    return [one for one in rows if _among(call, row["project"], one.pop("visibility"))]
+
+
 def worklogs(call: Call, _spec: FieldSpec, row: Row) -> Json:
     """Return the field `worklogs` of an issue."""
-    found = call.store.rows("SELECT * FROM worklog WHERE issue=? ORDER BY id", row["id"])
-    rows = _up_to(row, found)
+    rows = _up_to(row, worklogs_of(call, row))
     return {
         "startAt": 0,
         "maxResults": _WORKLOGS_SHOWN,
