@@ -1,6 +1,6 @@
 """What ServiceNow answers: checked, then read into records of stored and displayed values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -11,6 +11,7 @@ from connectors.http import is_read
 from engine.errors import (
     AuthenticationError,
     InvalidAnswerError,
+    MissingRightError,
     OutcomeUnknownError,
     TransientError,
 )
@@ -47,6 +48,19 @@ def text(record: Record, name: str) -> str:
 def shown(record: Record, name: str) -> str:
     """Return a field as people see it."""
     return record.get(name, EMPTY).display
+
+
+def require_columns(what: str, record: Record, names: Iterable[str]) -> None:
+    """Return only if the record shows these columns, be they empty.
+
+    ServiceNow leaves a column out that the account may not read (or that the table lacks), and a
+    missing one reads like an empty one: nobody assigned, not on hold, no end of the window.
+
+    Raises:
+        MissingRightError: It does not; the message names the columns.
+    """
+    if absent := sorted(name for name in names if name not in record):
+        raise MissingRightError(f"{what}: our account cannot read {', '.join(absent)}")
 
 
 def read_value(raw: object) -> Value:

@@ -73,8 +73,9 @@ class ChangeReader:
         return RawChange(
             record=record,
             rows=rows,
-            # A hidden approval row could be an open or a rejecting one: the gate stays shut.
-            audit=None if hidden else audit,
+            # A hidden approval row could be an open or a rejecting one, and with its history hidden
+            # its last writer would pass for who decided: the gate stays shut.
+            audit=None if hidden or row_audit is None else audit,
             row_audit=row_audit,
             users=self._accounts.by_user_name(names),
             taken_at=self._client.server_now(),

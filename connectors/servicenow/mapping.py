@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
-from connectors.servicenow.answers import Record, shown, text
+from connectors.servicenow.answers import Record, require_columns, shown, text
 from connectors.servicenow.query import parse_instant
 from engine.domain.change import ApprovalState, ChangeState
 from engine.domain.decision import ChangeKind
 from engine.domain.refs import Account, TicketKind, TicketRef
 from engine.domain.ticket import NativeApproval, RunNow, Ticket, TicketField, TicketState
-from engine.errors import InvalidAnswerError, UnmappedValueError
+from engine.errors import InvalidAnswerError, MissingRightError, UnmappedValueError
 
 V = TypeVar("V")
 
@@ -124,6 +124,17 @@ TICKET_FIELDS: Mapping[str, tuple[str, ...]] = {
         *_COMMON, "requested_for", "cat_item", "request", "request.approval", "parent",
     ),
 }  # fmt: skip
+_DECIDING = frozenset(
+    {
+        "sys_mod_count", "sys_created_by", "state", "approval", "short_description", "description",
+        "opened_by", "assigned_to", "assignment_group", "contact_type", "priority",
+    }
+)  # fmt: skip
+DECIDING: Mapping[str, frozenset[str]] = {
+    "incident": _DECIDING | {"caller_id", "category", "impact", "urgency"},
+    "sc_req_item": _DECIDING | {"requested_for", "cat_item", "request"},
+}
+"""The columns on which it is decided what happens to a ticket: hidden, they must not read empty."""
 TASK_FIELDS = ("request_item", "assigned_to", "active", "state", "sys_updated_on")
 
 
@@ -224,7 +235,9 @@ class TicketMapping:
         Raises:
             UnmappedValueError: A value that no table knows.
             InvalidAnswerError: The record cannot be what was asked for.
+            MissingRightError: A column on which something is decided is hidden from us.
         """
+        require_columns(table, record, DECIDING[table])
         if text(record, "sys_class_name") not in {table, ""}:
             raise UnmappedValueError("sys_class_name", text(record, "sys_class_name"))
         ref = self.ref(table, record)
@@ -263,6 +276,9 @@ class TicketMapping:
 
 def _approval(record: Record) -> NativeApproval:
     """Return the item's approval together with its request's; the stricter one counts."""
+    if text(record, "request") and not text(record, "request.approval"):
+        # It is never empty (its default is "not requested"), so it is hidden from us.
+        raise MissingRightError("sc_req_item: our account cannot read request.approval")
     found = {
         map_or_raise(TICKET_APPROVALS, name, text(record, name))
         for name in ("approval", "request.approval")

@@ -140,8 +140,9 @@ class Probe:
             )
 
     def columns(self, table: str, wanted: Iterable[str]) -> Iterable[Finding]:
-        """Find columns that the instance does not have: their query terms would be dropped."""
+        """Find columns that the instance does not have or hides: both look like empty ones."""
         names = sorted({name.partition(".")[0] for name in wanted if not name.startswith("sys_")})
+        names = [name for name in names if name != "major_incident_state"]  # a plugin's
         rows, _ = self.client.all_rows(
             "sys_dictionary",
             q.both(q.one_of("name", [table, "task"]), q.one_of("element", names)),
@@ -155,15 +156,24 @@ class Probe:
                 f"the columns of {table} cannot be read from sys_dictionary",
                 "Grant read on sys_dictionary, so that a mistyped column in a filter is found.",
             )
-            return
-        optional = {"major_incident_state"}
+        shown_rows = self.client.rows(
+            table, "ORDERBYDESCsys_created_on", fields=names, limit=50
+        ).records
+        seen = {name for row in shown_rows for name in row}
         for name in names:
-            if name not in known and name not in optional:
+            if known and name not in known:
                 yield self.finding(
                     Severity.FAULT,
                     f"column:{table}.{name}",
                     f"{table} has no column {name}; ServiceNow drops such a term silently",
                     "Correct the filter, or install the plugin that brings the column.",
+                )
+            elif shown_rows and name not in seen:
+                yield self.finding(
+                    Severity.FAULT,
+                    f"hidden:{table}.{name}",
+                    f"{table}.{name} is not shown to us; ServiceNow leaves it out silently",
+                    f"Grant the read right on the column {name}, or correct the filter.",
                 )
 
     def roles(self) -> frozenset[str] | None:

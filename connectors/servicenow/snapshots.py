@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.servicenow.answers import Record, text
+from connectors.servicenow.answers import Record, require_columns, text
 from connectors.servicenow.evidence import in_order, number
 from connectors.servicenow.mapping import (
     BOOLEANS,
@@ -57,6 +57,10 @@ SNAPSHOT_FIELDS = (
     "sys_id", "number", "sys_mod_count", "sys_created_on", "state", "approval", "type", "on_hold",
     "on_hold_reason", "correlation_id", "start_date", "end_date", "close_notes",
     "requested_by", *TEXT_FIELDS.values(),
+)  # fmt: skip
+_DECIDING = (
+    "sys_mod_count", "state", "approval", "on_hold", "correlation_id", "start_date", "end_date",
+    *TEXT_FIELDS.values(),
 )  # fmt: skip
 _BEHIND = frozenset(
     {ChangeState.SCHEDULED, ChangeState.IMPLEMENT, ChangeState.REVIEW, ChangeState.CLOSED}
@@ -124,8 +128,10 @@ class ChangeMapping:
 
         Raises:
             UnmappedValueError: A state, an approval or an on-hold mark that no table knows.
+            MissingRightError: A column on which the verdict rests is hidden from us.
         """
         record = raw.record
+        require_columns("change_request", record, _DECIDING)
         state = self.state(text(record, "state"))
         rollup = map_or_raise(ROW_STATES, "change_request.approval", text(record, "approval"))
         standard = raw.standard

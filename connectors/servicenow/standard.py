@@ -160,7 +160,7 @@ class StandardChanges:
         }
         users = self._users((*rows, found.template), [*audits.values(), row_audit])
         approvals = self._mapping.approval_rows(rows, row_audit, users)
-        is_readable = not hidden_rows and all(one is not None for one in audits.values())
+        is_readable = not hidden_rows and None not in (row_audit, *audits.values())
         return Preapproval(
             template=text(found.version, "std_change_producer"),
             version=text(found.version, "sys_id"),

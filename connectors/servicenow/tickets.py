@@ -169,7 +169,7 @@ class ServiceNowTickets:
         for record in records:
             try:
                 tickets.append(self._mapping.ticket(table, record, around))
-            except (UnmappedValueError, InvalidAnswerError) as error:
+            except (UnmappedValueError, InvalidAnswerError, MissingRightError) as error:
                 broken.append((text(record, "sys_id"), f"{text(record, 'number')}: {error}"))
         return tuple(tickets), tuple(broken)
 
@@ -179,6 +179,7 @@ class ServiceNowTickets:
         Raises:
             RecordNotFoundError: Deleted or hidden.
             UnmappedValueError: A value that no table knows.
+            MissingRightError: A column on which something is decided is hidden from us.
         """
         table = TABLES[ref.kind]
         record = self._client.read(table, ref.id, fields=TICKET_FIELDS[table])

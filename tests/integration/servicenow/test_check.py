@@ -6,6 +6,7 @@ import pytest
 
 from connectors.sandboxkit.organisation import load_organisation
 from connectors.servicenow.factory import ServiceNowAdapters
+from connectors.servicenow.sandbox.acl import AccessRules
 from connectors.servicenow.sandbox.server import ServiceNowSandbox
 from engine.domain.refs import Account
 from engine.ports.findings import Finding, Severity
@@ -169,3 +170,14 @@ def test_a_filter_with_a_mistyped_column_is_found_or_said_to_be_unproved(
     snow = connect(tickets=[{"table": "incident", "filter": "actve=true"}])
     codes = {one.code for one in snow.desk.check()}
     assert codes & {"column:incident.actve", "columns_unproved"}
+
+
+def test_a_column_that_is_hidden_from_us_is_named(
+    snow: ServiceNowAdapters, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("POST", f"{TABLE}/incident", json={"short_description": "x"})
+    call("POST", f"{TABLE}/change_request", json={"short_description": "x"})
+    hidden = frozenset({"assigned_to", "on_hold"})
+    monkeypatch.setattr(AccessRules, "hidden_columns", lambda *_: hidden)
+    assert "hidden:incident.assigned_to" in severe(snow.desk.check())
+    assert "hidden:change_request.on_hold" in severe(snow.changes.check())

@@ -68,6 +68,29 @@ def replies(instance: Instance, **values: str) -> None:
     instance.write("PATCH", f"change_request/{CHANGE}", change(**values))
 
 
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_a_hidden_history_of_approvals_shuts_the_gate(
+    instance: Instance, snow: ServiceNowAdapters, hidden: int
+) -> None:
+    stands(instance, state="-2", approval="approved", start_date="", end_date="")
+    approved = record(
+        sys_id="e5" * 16, approver="f6" * 16, state="approved", sysapproval=CHANGE,
+        sys_created_on="2026-11-20 10:00:00", sys_updated_on="2026-11-20 10:30:00",
+        sys_updated_by="howard.johnson",
+    )  # fmt: skip
+    instance.rows("sysapproval_approver", [approved])
+    instance.mock.remove("GET", f"{API}/sys_audit")
+    moved = record(
+        sys_id="d4" * 16, documentkey=CHANGE, fieldname="state", oldvalue="-3", newvalue="-2",
+        user="system", sys_created_on="2026-11-20 10:30:00",
+    )  # fmt: skip
+    instance.rows("sys_audit", [moved])
+    instance.rows("sys_audit", [], total=hidden)
+    found = snow.changes.snapshot(REF)
+    # The last writer of a row decides who said yes only where nothing else was ever kept.
+    assert (found.history is None) is bool(hidden)
+
+
 def test_a_change_is_opened_with_every_field_that_approvers_read(
     instance: Instance, snow: ServiceNowAdapters
 ) -> None:

@@ -12,7 +12,7 @@ from connectors.servicenow.settings import ServiceNowSettings
 from engine.domain.change import ApprovalState, ChangeState
 from engine.domain.refs import Account
 from engine.domain.ticket import NativeApproval, Ticket, TicketField, TicketState
-from engine.errors import InvalidAnswerError, UnmappedValueError
+from engine.errors import InvalidAnswerError, MissingRightError, UnmappedValueError
 from tests.unit.servicenow.conftest import OWN, incident, pair, record, settings
 
 OWN_ACCOUNT = Account(system="snow", id=OWN, name="tiergate")
@@ -135,12 +135,29 @@ def test_an_item_is_approved_only_together_with_its_request(
     item: str, order: str, expected: NativeApproval
 ) -> None:
     raw = incident(1, approval=item, sys_class_name=("sc_req_item", "Requested Item"))
-    raw |= record(requested_for=("u", "Abel Tuter"))
+    raw |= record(requested_for=("u", "Abel Tuter"), cat_item="", request="r" if order else "")
     raw["request.approval"] = pair(order)
     found = MAPPING.ticket("sc_req_item", read_record(raw), NOTHING)
     assert found.native_approval is expected
     assert found.subject is not None
     assert found.requester is not None
+
+
+@pytest.mark.parametrize("column", sorted(m.DECIDING["incident"]))
+def test_a_hidden_column_on_which_something_is_decided_is_no_empty_one(column: str) -> None:
+    raw = {name: value for name, value in incident(1).items() if name != column}
+    with pytest.raises(MissingRightError, match=column):
+        MAPPING.ticket("incident", read_record(raw), NOTHING)
+
+
+@pytest.mark.parametrize("hidden", ["absent", "empty"])
+def test_an_item_whose_requests_approval_is_hidden_is_not_taken_for_unasked(hidden: str) -> None:
+    raw = incident(1, sys_class_name=("sc_req_item", "Requested Item"))
+    raw |= record(requested_for="u", cat_item="", request="r")
+    if hidden == "empty":
+        raw["request.approval"] = pair("")
+    with pytest.raises(MissingRightError, match=r"request\.approval"):
+        MAPPING.ticket("sc_req_item", read_record(raw), NOTHING)
 
 
 def test_a_choice_is_found_by_value_or_label_and_never_guessed() -> None:

@@ -23,7 +23,7 @@ from engine.domain.change import (
 )
 from engine.domain.plan import PlanText
 from engine.domain.refs import Account
-from engine.errors import InvalidAnswerError, UnmappedValueError
+from engine.errors import InvalidAnswerError, MissingRightError, UnmappedValueError
 from tests.unit.servicenow.conftest import OWN, record
 
 A = ApprovalState
@@ -244,6 +244,13 @@ def test_edits_are_told_in_our_words_and_in_order() -> None:
 def test_an_unknown_value_is_no_verdict(values: dict[str, str]) -> None:
     with pytest.raises(UnmappedValueError):
         snapshot(record=change(**values))
+
+
+@pytest.mark.parametrize("column", ["on_hold", "end_date", "sys_mod_count", "backout_plan"])
+def test_a_hidden_column_is_no_verdict(column: str) -> None:
+    seen = {name: value for name, value in change().items() if name != column}
+    with pytest.raises(MissingRightError, match=column):
+        snapshot(seen)
 
 
 def test_an_unknown_row_is_no_verdict() -> None:
