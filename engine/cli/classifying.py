@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,13 @@ import typer
 from engine.bootstrap import open_daemon
 from engine.cli.console import (
     ConfigOption,
-    JSONOption,
+    JSONLinesOption,
     config_path,
     errors_end_the_command,
-    say,
+    print_json_line,
     tell,
 )
+from engine.cli.documents import classification_document
 from engine.domain.classification import Classification, ClassifierInput
 from engine.errors import ConfigurationError, Place
 
@@ -35,7 +35,7 @@ _BATCH = 256
 
 
 def classify(
-    *, config: ConfigOption = None, source: InputOption = None, as_json: JSONOption = False
+    *, config: ConfigOption = None, source: InputOption = None, as_json: JSONLinesOption = False
 ) -> None:
     """Say what each text asks for, with confidence, parameters and the words it rests on."""
     with errors_end_the_command(), open_daemon(config_path(config)) as daemon:
@@ -75,7 +75,7 @@ def _print(
 ) -> None:
     for one, answer in zip(batch, answers, strict=True):
         if as_json:
-            say(orjson.dumps({"text": one.short_description, **asdict(answer)}).decode())
+            print_json_line({"text": one.short_description, **classification_document(answer)})
             continue
         intent = answer.intent or f"- ({answer.abstained_because or answer.abstained})"
         tell(f"{answer.confidence:.3f}  {intent:24}  {one.short_description[:80]}")

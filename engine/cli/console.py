@@ -32,6 +32,10 @@ JSONOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")
 ]
 
+JSONLinesOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document a line on stdout, and nothing else.")
+]
+
 
 def config_path(given: Path | None) -> Path:
     """Return the configuration file to use.
@@ -68,6 +72,11 @@ def print_json(document: object) -> None:
     except orjson.JSONEncodeError:  # orjson writes UTF-8, which has no lone surrogates
         text = json.dumps(document, indent=2, sort_keys=True, default=str)
     sys.stdout.write(text + "\n")
+
+
+def print_json_line(document: object) -> None:
+    """Print one JSON document as one line on stdout; all but ASCII stands as its escape."""
+    say(json.dumps(document, sort_keys=True, default=str))
 
 
 def tell(line: str) -> None:

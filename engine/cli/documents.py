@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from engine.domain.audit import AuditRow
 from engine.domain.canonical import JSON
+from engine.domain.classification import Classification
 from engine.domain.effect import Effect
 from engine.domain.handling import Handling
 from engine.domain.refs import Account, TicketRef
@@ -67,7 +68,9 @@ def show_document(unit: UnitOfWork, ref: TicketRef) -> dict[str, object]:
         "reason": handling.reason,
         "trouble": handling.trouble,
         "wake_at": _at(handling.wake_at),
-        "classification": _classification(handling),
+        "classification": classification_document(handling.classification)
+        if handling.classification
+        else None,
         "decision": _decision(handling),
         "change": _change(handling, rows),
         "effects": [effect_document(effect) for effect in unit.effects(handling.id)],
@@ -89,10 +92,8 @@ def _ticket(ref: TicketRef, ticket: Ticket | None) -> dict[str, object]:
     }
 
 
-def _classification(handling: Handling) -> dict[str, object] | None:
-    found = handling.classification
-    if found is None:
-        return None
+def classification_document(found: Classification) -> dict[str, object]:
+    """Return what one text was understood as."""
     return {
         "intent": found.intent or None,
         "candidate": found.candidate or None,
