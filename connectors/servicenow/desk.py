@@ -92,8 +92,8 @@ class DeskWrites:
                 impact, urgency = map_or_raise(PRIORITIES, "priority", value)
                 return {"impact": impact, "urgency": urgency}
 
-    def choices(self, table: str, element: str) -> Mapping[str, str]:
-        """Return the active choices of a field: stored value to label."""
+    def choices(self, table: str, element: str) -> tuple[tuple[str, str], ...]:
+        """Return the active choices of a field: stored value and label, in every language."""
         rows, _ = self._client.all_rows(
             "sys_choice",
             q.both(
@@ -101,10 +101,10 @@ class DeskWrites:
                 q.equals("element", element),
                 q.equals("inactive", "false"),
             ),
-            fields=("name", "value", "label", "language"),
+            fields=("name", "value", "label"),
         )
         own = [row for row in rows if text(row, "name") == table]
-        return {text(row, "value"): text(row, "label") for row in own or rows}
+        return tuple((text(row, "value"), text(row, "label")) for row in own or rows)
 
     def put_on_hold(self, ticket: Ticket, change: ChangeRef) -> None:
         """Show that the ticket waits for `change`; a ticket that is no longer open is left alone.
@@ -113,18 +113,20 @@ class DeskWrites:
             InvalidAnswerError: The write was answered with success and ignored.
         """
         table, record = self._read(ticket.ref)
-        wanted = self._hold(table, change)
+        wanted = self._hold(table, record, change)
         if all(text(record, name) == value for name, value in wanted.items()):
             return
         if not self._mapping.state(table, text(record, "state")).is_open:
             return
         self._set(table, ticket.ref, wanted)
 
-    def _hold(self, table: str, change: ChangeRef) -> Mapping[str, str]:
+    def _hold(self, table: str, record: Record, change: ChangeRef) -> Mapping[str, str]:
         state = {"state": self._mapping.native_state(table, TicketState.ON_HOLD)}
         if table != "incident":
             return state
-        link = {"rfc": change.id} if change.system == self._client.name else {}
+        # Linking the change has set it; one that a person put there stays.
+        is_free = not text(record, "rfc") and change.system == self._client.name
+        link = {"rfc": change.id} if is_free else {}
         return {**state, "hold_reason": self._settings.hold_reason, **link}
 
     def take_off_hold(self, ref: TicketRef, to: TicketState) -> None:

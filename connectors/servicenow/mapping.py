@@ -6,7 +6,7 @@ add the ones of an instance.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -333,26 +333,25 @@ class Surroundings:
         return None
 
 
-def choose(
-    wanted: str,
-    choices: Mapping[str, str],
-    *,
-    field: str,
-    fold: Callable[[str], str] = str.casefold,
-) -> str:
-    """Return the stored value of a choice that `wanted` names by value or by label.
+def choose(wanted: str, choices: Iterable[tuple[str, str]], *, field: str) -> str:
+    """Return the stored value of a choice that `wanted` names by value or by a label.
+
+    Args:
+        wanted: The value, or what people see for it in any language.
+        choices: Stored values with their labels; a value has one for each language.
+        field: What is chosen, for the error.
 
     Raises:
         UnmappedValueError: None, or more than one, is named so.
     """
-    if wanted in choices:
+    pairs = tuple(choices)
+    if any(value == wanted for value, _ in pairs):
         return wanted
-    found = [
-        value for value, label in choices.items() if fold(wanted) in {fold(label), fold(value)}
-    ]
+    named = wanted.casefold()
+    found = {value for value, label in pairs if named in {label.casefold(), value.casefold()}}
     if len(found) != 1:
         raise UnmappedValueError(field, wanted)
-    return found[0]
+    return found.pop()
 
 
 _COMMAND = re.compile(

@@ -40,6 +40,29 @@ def test_a_category_is_written_by_value_or_label(
     assert call("GET", f"{TABLE}/incident/{ticket.id}")["category"] == "software"
 
 
+@pytest.mark.parametrize("named", ["Software", "Programme"])
+def test_a_category_is_found_by_its_label_in_any_language(
+    call: Call, snow: ServiceNowAdapters, ticket: TicketRef, named: str
+) -> None:
+    body = {"name": "incident", "element": "category", "value": "software", "inactive": "false"}
+    for language, label in (("de", "Programme"), ("fr", "Logiciels")):
+        call("POST", f"{TABLE}/sys_choice", json={**body, "language": language, "label": label})
+    snow.desk.write_fields(snow.desk.read(ticket), {TicketField.CATEGORY: named})
+    assert call("GET", f"{TABLE}/incident/{ticket.id}")["category"] == "software"
+
+
+def test_a_change_that_a_person_put_on_the_incident_stays_there(
+    call: Call, snow: ServiceNowAdapters, ticket: TicketRef, draft: ChangeDraft
+) -> None:
+    theirs = call("POST", f"{TABLE}/change_request", json={"short_description": "ours"})["sys_id"]
+    call("PATCH", f"{TABLE}/incident/{ticket.id}", json={"rfc": theirs})
+    ref = snow.changes.open(draft)
+    snow.changes.link(ref, ticket, url="")
+    snow.desk.put_on_hold(snow.desk.read(ticket), ref)
+    found = call("GET", f"{TABLE}/incident/{ticket.id}")
+    assert (found["state"], found["rfc"]["value"]) == ("3", theirs)
+
+
 def test_a_category_that_the_instance_does_not_offer_is_an_error(
     call: Call, snow: ServiceNowAdapters, ticket: TicketRef
 ) -> None:

@@ -161,7 +161,7 @@ def test_an_item_whose_requests_approval_is_hidden_is_not_taken_for_unasked(hidd
 
 
 def test_a_choice_is_found_by_value_or_label_and_never_guessed() -> None:
-    choices = {"inquiry": "Inquiry / Help", "network": "Network", "net2": "network"}
+    choices = [("inquiry", "Inquiry / Help"), ("network", "Network"), ("net2", "network")]
     assert m.choose("Inquiry / help", choices, field="category") == "inquiry"
     assert m.choose("network", choices, field="category") == "network"
     for wrong in ("Access", "", "NETWORK"):
