@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import agile, agile_issues, beans, filters
-from connectors.jira.sandbox.api_projects import parts
 from connectors.jira.sandbox.jql.sql import inverse
+from connectors.jira.sandbox.part_beans import parts
 from connectors.jira.sandbox.site import DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import (

@@ -4,9 +4,9 @@ import re
 from http import HTTPStatus
 
 from connectors.jira.sandbox import agile, beans, issues
+from connectors.jira.sandbox.part_beans import parts
 from connectors.jira.sandbox.projects import create_project, remove_project
 from connectors.jira.sandbox.site import CLOUD_ONLY, Call, Routes
-from connectors.jira.sandbox.storage import loads
 from connectors.jira.sandbox.wire import (
     Json,
     Reply,
@@ -94,46 +94,15 @@ def full(call: Call, row: Row) -> Row:
     return bean
 
 
-def parts(call: Call, table: str, project: int) -> list[Row]:
-    """Return the components or versions of a project."""
-    return [part_bean(call, table, row) for row in ordered_rows(call, table, project)]
-
-
-def ordered_rows(call: Call, table: str, project: int) -> list[Row]:
-    """Return the components or versions of a project in their order: by id until moved."""
-    rows = call.store.rows(
-        f"SELECT * FROM {table} WHERE project=? ORDER BY id",  # noqa: S608 - a word of ours
-        project,
-    )
-    name = f"order.{table}.{project}"
-    moved = loads(call.store.value("SELECT value FROM site WHERE name=?", name)) or []
-    places = {number: place for place, number in enumerate(moved)}
-    return sorted(rows, key=lambda row: (places.get(row["id"], len(places)), row["id"]))
-
-
-def part_bean(call: Call, table: str, row: Row) -> Row:
-    """Return a component or a version."""
-    where = {"self": f"{call.api}/{table}/{row['id']}", "id": str(row["id"]), "name": row["name"]}
-    if table == "version":
-        where |= {"archived": False, "released": False, "projectId": row["project"]}
-    else:
-        key = call.store.value("SELECT key FROM project WHERE id=?", row["project"])
-        where |= {"isAssigneeTypeValid": False, "project": key, "projectId": row["project"]}
-    detail = loads(row["detail"])
-    lead = detail.pop("leadAccountId", None) or detail.pop("leadUserName", None)
-    account = call.people.named(str(lead)) if lead else None
-    if account is not None:
-        detail["lead"] = beans.user(call, account)
-    return {**where, **detail}
-
-
 @routes.on("GET", "/project", anonymous=True)
 def list_projects(call: Call) -> Json:
     """Return the projects that the caller may browse."""
-    rows = _visible(call)
-    if not call.cloud:
-        return [_brief(call, row) for row in rows]
-    return [_brief(call, row) for row in rows]
+    wanted = {"description", "lead", "url"} & {*call.words("expand")}
+    found: list[Row] = []
+    for row in _visible(call):
+        more = full(call, row) if wanted else {}
+        found.append(_brief(call, row) | {one: more[one] for one in wanted if one in more})
+    return found
 
 
 @routes.on("GET", "/project/search", anonymous=True, flavours=CLOUD_ONLY)

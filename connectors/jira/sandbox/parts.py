@@ -2,15 +2,12 @@
 
 from http import HTTPStatus
 
-from connectors.jira.sandbox.api_projects import (
-    ordered_rows,
-    part_bean,
-    parts,
-    visible_project,
-)
+from connectors.jira.sandbox.api_projects import visible_project
+from connectors.jira.sandbox.part_beans import ordered_rows, part_bean, parts
+from connectors.jira.sandbox.part_moves import owned_part, part
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
-from connectors.jira.sandbox.wire import Json, Reply, Row, bad_request, forbidden, not_found
+from connectors.jira.sandbox.wire import Json, Reply, Row, bad_request, forbidden
 
 routes = Routes()
 
@@ -41,15 +38,21 @@ def _make(call: Call, table: str, kept: tuple[str, ...]) -> Json:
         "name": body["name"],
         "detail": dumps({one: body[one] for one in kept if body.get(one) is not None}),
     }
-    known = call.store.value(
-        f"SELECT 1 FROM {table} WHERE project=? AND name=?",  # noqa: S608 - a word of ours
-        row["id"],
-        made["name"],
-    )
-    if known:
-        raise bad_request(f"A {table} with this name already exists in this project.")
+    _free(call, table, row["id"], made["name"])
     call.store.insert(table, made)
     return Reply(status=HTTPStatus.CREATED, body=part_bean(call, table, made))
+
+
+def _free(call: Call, table: str, project: int, name: str) -> None:
+    """Answer 400 where a project has a component or version of this name."""
+    known = call.store.value(
+        f"SELECT 1 FROM {table} WHERE project=? AND name=?",  # noqa: S608 - a word of ours
+        project,
+        name,
+    )
+    if known:
+        named = "with this name" if table == "version" else f"with the name {name}"
+        raise bad_request(f"A {table} {named} already exists in this project.")
 
 
 @routes.on("POST", "/component")
@@ -68,32 +71,42 @@ def post_version(call: Call) -> Json:
     )
 
 
-def _part(call: Call, table: str) -> Row:
-    row = call.store.row(
-        f"SELECT * FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
-        call.path["id"],
-    )
-    if row is None or not call.may("BROWSE_PROJECTS", row["project"]):
-        raise not_found(f"The {table} with id {call.path['id']} does not exist.")
-    return row
-
-
 @routes.on("GET", "/component/{id}", anonymous=True)
 def get_component(call: Call) -> Json:
     """Return one component."""
-    return part_bean(call, "component", _part(call, "component"))
+    return part_bean(call, "component", part(call, "component", call.path["id"]))
 
 
 @routes.on("GET", "/version/{id}", anonymous=True)
 def get_version(call: Call) -> Json:
-    """Return one version."""
-    return part_bean(call, "version", _part(call, "version"))
+    """Return one version; `expand=issuesstatus` counts its issues by status category."""
+    row = part(call, "version", call.path["id"])
+    bean = part_bean(call, "version", row)
+    if call.cloud and "issuesstatus" in call.words("expand"):
+        bean["issuesStatusForFixVersion"] = _by_category(call, row["id"])
+    return bean
+
+
+def _by_category(call: Call, number: int) -> Row:
+    rows = call.store.rows(
+        "SELECT ix.category AS category, count(*) AS amount"
+        " FROM ix_value v JOIN ix ON ix.id=v.issue WHERE v.field='fixVersions'"
+        " AND v.value=? GROUP BY ix.category",
+        number,
+    )
+    held = {row["category"]: row["amount"] for row in rows}
+    return {
+        "unmapped": held.get("undefined", 0),
+        "toDo": held.get("new", 0),
+        "inProgress": held.get("indeterminate", 0),
+        "done": held.get("done", 0),
+    }
 
 
 def _alter(call: Call, table: str) -> Json:
-    row, body = _part(call, table), call.json()
-    if not call.may("ADMINISTER_PROJECTS", row["project"]):
-        raise forbidden("You do not have permission to administer this project.")
+    row, body = owned_part(call, table, call.path["id"]), call.json()
+    if body.get("name") not in (None, "", row["name"]):
+        _free(call, table, row["project"], str(body["name"]))
     ours = {"id", "self", "name", "project", "projectId"}
     detail = {**loads(row["detail"]), **{key: one for key, one in body.items() if key not in ours}}
     changed = {"name": str(body.get("name") or row["name"]), "detail": dumps(detail)}
@@ -113,29 +126,6 @@ def put_version(call: Call) -> Json:
     return _alter(call, "version")
 
 
-def _drop(call: Call, table: str) -> Json:
-    row = _part(call, table)
-    if not call.may("ADMINISTER_PROJECTS", row["project"]):
-        raise forbidden("You do not have permission to administer this project.")
-    call.store.run(
-        f"DELETE FROM {table} WHERE id=?",  # noqa: S608 - a word of ours
-        row["id"],
-    )
-    return Reply(status=HTTPStatus.NO_CONTENT)
-
-
-@routes.on("DELETE", "/component/{id}")
-def delete_component(call: Call) -> Json:
-    """Remove a component."""
-    return _drop(call, "component")
-
-
-@routes.on("DELETE", "/version/{id}")
-def delete_version(call: Call) -> Json:
-    """Remove a version."""
-    return _drop(call, "version")
-
-
 def _count(call: Call, field: str, number: int) -> int:
     sql = "SELECT count(*) FROM ix_value WHERE field=? AND value=?"
     return int(call.store.value(sql, field, number))
@@ -144,7 +134,7 @@ def _count(call: Call, field: str, number: int) -> int:
 @routes.on("GET", "/version/{id}/relatedIssueCounts", anonymous=True)
 def version_counts(call: Call) -> Json:
     """Return how many issues name a version."""
-    row = _part(call, "version")
+    row = part(call, "version", call.path["id"])
     return {
         "self": f"{call.api}/version/{row['id']}",
         "issuesFixedCount": _count(call, "fixVersions", row["id"]),
@@ -157,7 +147,7 @@ def version_counts(call: Call) -> Json:
 @routes.on("GET", "/version/{id}/unresolvedIssueCount", anonymous=True)
 def version_unresolved(call: Call) -> Json:
     """Return how many unresolved issues a version should fix."""
-    row = _part(call, "version")
+    row = part(call, "version", call.path["id"])
     sql = (
         "SELECT count(*) FROM ix_value v JOIN ix ON ix.id=v.issue"
         " WHERE v.field='fixVersions' AND v.value=? AND ix.resolution IS NULL"
@@ -174,9 +164,7 @@ def version_unresolved(call: Call) -> Json:
 @routes.on("POST", "/version/{id}/move")
 def move_version(call: Call) -> Json:
     """Move a version within its project: behind another one, or to an end of the list."""
-    row = _part(call, "version")
-    if not call.may("ADMINISTER_PROJECTS", row["project"]):
-        raise forbidden("You do not have permission to administer this project.")
+    row = owned_part(call, "version", call.path["id"])
     ordered = [one["id"] for one in ordered_rows(call, "version", row["project"])]
     at = ordered.index(row["id"])
     ordered.remove(row["id"])
@@ -204,6 +192,6 @@ def _place(call: Call, others: list[int], at: int) -> int:
 @routes.on("GET", "/component/{id}/relatedIssueCounts", anonymous=True)
 def component_counts(call: Call) -> Json:
     """Return how many issues name a component."""
-    row = _part(call, "component")
+    row = part(call, "component", call.path["id"])
     where = f"{call.api}/component/{row['id']}"
     return {"self": where, "issueCount": _count(call, "components", row["id"])}
