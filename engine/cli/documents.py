@@ -188,6 +188,7 @@ def status_document(
                 "last_error": one.last_error or None,
                 "seen": one.seen,
                 "hidden": one.hidden,
+                "unreadable": one.unread,
             }
             for one in health
         ],

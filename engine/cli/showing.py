@@ -131,6 +131,7 @@ def _audit(row: Mapping[str, Any]) -> str:
 def _source(found: Mapping[str, Any]) -> str:
     polled = f"polled {found['lag_seconds']} s ago" if found["last_good_at"] else "no good poll yet"
     hidden = f", {found['hidden']} hidden by rights" if found["hidden"] else ""
+    hidden += f", {found['unreadable']} UNREADABLE" if found["unreadable"] else ""
     failing = (
         f"  FAILING ({found['errors_in_row']} in a row): {found['last_error']}"
         if found["errors_in_row"]

@@ -3,7 +3,7 @@
 The unique keys that enforce what the code promises.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollHealth:
-    """How polling of one source stands."""
+    """How polling of one source stands; `unread` records of it could not be read."""
 
     source: str
     last_good_at: datetime | None
@@ -40,6 +40,7 @@ class PollHealth:
     errors_in_row: int
     seen: int
     hidden: int
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,14 @@ class UnitOfWork(Protocol):
 
     def save_broken(self, source: str, record_id: str, why: str, *, at: datetime) -> bool:
         """Note a record that could not be read; return whether it is news."""
+        ...
+
+    def broken(self, source: str) -> Mapping[str, str]:
+        """Return which records of a source could not be read, and why, by their id."""
+        ...
+
+    def forget_broken(self, source: str, records: Iterable[str]) -> None:
+        """Drop the notes of these records."""
         ...
 
     # --- handlings

@@ -1,5 +1,6 @@
 """Binds the runtime to the use cases: which duties there are, and what one wake does."""
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +11,7 @@ from engine.errors import LeaseLostError
 from engine.ports.control import PauseControl
 from engine.runtime.embedded import Duty
 from engine.service import advance as advancing
-from engine.service import faults, gate, intake, pauses, withdraw
+from engine.service import faults, gate, intake, pauses, unread, withdraw
 from engine.service.world import Services
 
 _UNSETTLED = tuple(stage for stage in Stage if not stage.is_settled)
@@ -19,6 +20,8 @@ _CONTROL = timedelta(seconds=30)
 """How often a control record is read beside the read before every effect."""
 _ACCOUNTS = timedelta(minutes=10)
 """How often our own accounts are looked at: a right that somebody gives us shuts that system."""
+_RECORDS = timedelta(minutes=10)
+"""How often what could not be read is read again; people are told of it as of a fault."""
 
 
 class DaemonWork:
@@ -44,6 +47,12 @@ class DaemonWork:
         self._polls = polls
         self._housekeeping = housekeeping
         self._on_step = on_step
+        self._cursors = {
+            (system, source): threading.Lock()
+            for system, desk in services.desks.items()
+            for source in desk.sources()
+        }
+        self._readable: dict[tuple[str, str], set[str]] = {}
 
     def duties(self) -> tuple[Duty, ...]:
         """Return a look at our accounts, polling, sync of every change system, and housekeeping."""
@@ -60,6 +69,14 @@ class DaemonWork:
                     name=f"poll {system}/{source}",
                     every=self._polls[system],
                     work=partial(self._poll, system, source),
+                )
+                for source in desk.sources()
+            ]
+            found += [
+                Duty(
+                    name=f"records {system}/{source}",
+                    every=_RECORDS,
+                    work=partial(self._read_again, system, source),
                 )
                 for source in desk.sources()
             ]
@@ -116,9 +133,19 @@ class DaemonWork:
         if self._services.is_shut(system):
             return False  # the look at the account tells why
         try:
-            return intake.poll(self._services, system, source)
+            with self._cursors[system, source]:
+                return intake.poll(self._services, system, source)
         except LeaseLostError:
             return True  # an advance moved a handling meanwhile; nothing was stored: read again
+
+    def _read_again(self, system: str, source: str) -> bool:
+        """Read again what could not be read; what still cannot is told as a fault."""
+        if not self._services.is_shut(system):
+            known = self._readable.setdefault((system, source), set())
+            with self._cursors[system, source]:  # it may set the cursor back
+                unread.look_again(self._services, system, source, known=known)
+        unread.require_none(self._services, system, source)
+        return False
 
     def _read_control(self, control: PauseControl) -> bool:
         pauses.watch(self._services, control)

@@ -7,6 +7,7 @@ from engine.domain.ticket import Ticket
 from engine.errors import TiergateError
 from engine.ports.paging import Cursor, Page
 from engine.ports.store import PollHealth, UnitOfWork
+from engine.service import unread
 from engine.service.world import Services, chain_of
 
 ACTIVE_WAITS = frozenset({"triaged", "awaiting", "approved"})
@@ -43,8 +44,7 @@ def _poll(services: Services, system: str, source: str, name: str) -> bool:
             handling = _take_in(services, work, ticket, since)
             if handling is not None:
                 woken.append(handling.id)
-        for record_id, why in page.broken:
-            _note_broken(services, work, system, name, (record_id, why))
+        unread.note(services, work, system, name, page, cursor)
         work.save_cursor(name, page.cursor)
         work.save_health(_good(services, work, name, page))
     for handling_id in woken:
@@ -123,21 +123,6 @@ def _keep_reopened(services: Services, work: UnitOfWork, latest: Handling, ticke
     )
 
 
-def _note_broken(
-    services: Services, work: UnitOfWork, system: str, name: str, broken: tuple[str, str]
-) -> None:
-    record_id, why = broken
-    if work.save_broken(name, record_id, why, at=services.now()):
-        work.record(
-            chain=f"{system}:{record_id}",
-            event="unreadable",
-            actor="tiergate",
-            at=services.now(),
-            body={"source": name},
-            private={"why": why},
-        )
-
-
 def _good(services: Services, work: UnitOfWork, name: str, page: Page[Ticket]) -> PollHealth:
     before = next((health for health in work.health() if health.source == name), None)
     return PollHealth(
@@ -147,6 +132,7 @@ def _good(services: Services, work: UnitOfWork, name: str, page: Page[Ticket]) -
         errors_in_row=0,
         seen=(before.seen if before else 0) + len(page.items),
         hidden=page.hidden,
+        unread=len(work.broken(name)),
     )
 
 
@@ -161,5 +147,6 @@ def _save_failure(services: Services, name: str, error: TiergateError) -> None:
                 errors_in_row=(before.errors_in_row if before else 0) + 1,
                 seen=before.seen if before else 0,
                 hidden=before.hidden if before else 0,
+                unread=before.unread if before else 0,
             )
         )

@@ -1,6 +1,7 @@
 """Intake's rows: cursors, tickets as last seen, records that could not be read."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Select, delete, func, select, update
@@ -133,3 +134,14 @@ class TicketRows(Rows):
         known = self._connection.scalar(select(BROKEN.c.why).where(here).with_for_update())
         self._connection.execute(update(BROKEN).where(here).values(why=why, last_at=at))
         return known != why
+
+    def broken(self, source: str) -> Mapping[str, str]:
+        """Return which records of a source could not be read, and why, by their id."""
+        query = select(BROKEN.c.id, BROKEN.c.why).where(BROKEN.c.source == source)
+        return {row.id: row.why for row in self._connection.execute(query)}
+
+    def forget_broken(self, source: str, records: Iterable[str]) -> None:
+        """Drop the notes of these records."""
+        for record_id in records:
+            here = (BROKEN.c.source == source) & (BROKEN.c.id == record_id)
+            self._connection.execute(delete(BROKEN).where(here))

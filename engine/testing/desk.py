@@ -10,7 +10,7 @@ from engine.domain.desk import DeskAnswer, DeskChannel, DeskSnapshot
 from engine.domain.plan import Plan
 from engine.domain.refs import Account, ChangeRef, TicketKind, TicketRef
 from engine.domain.ticket import NativeApproval, RunNow, Ticket, TicketField, TicketState
-from engine.errors import RecordNotFoundError, UnmappedValueError
+from engine.errors import InvalidAnswerError, RecordNotFoundError, UnmappedValueError
 from engine.ports.clock import Clock
 from engine.ports.findings import Finding, Severity
 from engine.ports.paging import Cursor, Page
@@ -127,8 +127,11 @@ class MemoryTicketDesk:
         )
 
     def read(self, ref: TicketRef) -> Ticket:
-        """Return the ticket as it is now."""
-        return self._record(ref).ticket
+        """Return the ticket as it is now; one that no table knows is an error here too."""
+        record = self._record(ref)
+        if record.broken:
+            raise InvalidAnswerError(record.broken)
+        return record.ticket
 
     def write_fields(
         self, ticket: Ticket, values: Mapping[TicketField, str]

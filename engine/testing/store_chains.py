@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from engine.domain.audit import GENESIS, AuditRow, row_hash
@@ -61,6 +61,15 @@ class IntakeRows:
         is_news = self._rows.broken.get((source, record_id)) != why
         self._rows.broken[source, record_id] = why
         return is_news
+
+    def broken(self, source: str) -> Mapping[str, str]:
+        """Return which records of a source could not be read, and why, by their id."""
+        return {one: why for (of, one), why in self._rows.broken.items() if of == source}
+
+    def forget_broken(self, source: str, records: Iterable[str]) -> None:
+        """Drop the notes of these records."""
+        for record_id in records:
+            self._rows.broken.pop((source, record_id), None)
 
     def save_health(self, health: PollHealth) -> None:
         """Store how polling of a source stands."""

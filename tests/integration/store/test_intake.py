@@ -100,8 +100,14 @@ def test_a_broken_record_is_news_once_per_reason_and_again_after_it_was_mended(
         assert unit.save_broken(source, "sys1", "state 99", at=NOW)
         assert not unit.save_broken(source, "sys1", "state 99", at=NOW)
         assert unit.save_broken(source, "sys1", "state 98", at=NOW)
+        assert unit.broken(source) == {"sys1": "state 98"}
         unit.save_ticket(make.ticket(), seen_at=NOW)
+        assert unit.broken(source) == {}
         assert unit.save_broken(source, "sys1", "state 98", at=NOW)
+        unit.save_broken("jira/requests", "sys1", "state 98", at=NOW)
+        unit.forget_broken(source, ["sys1", "nobody"])
+        assert unit.broken(source) == {}
+        assert unit.broken("jira/requests") == {"sys1": "state 98"}
 
 
 def test_a_pause_stands_until_it_is_lifted_and_both_are_audited(store: SQLStore) -> None:
