@@ -141,6 +141,9 @@ class DeskWrites:
     def resolve(self, ref: TicketRef, notes: str) -> None:
         """Resolve the ticket; one that is no longer open is left alone.
 
+        An item stays open where a person has taken one of its catalog tasks: that part of the
+        request is not ours to call done.
+
         Raises:
             DoesNotFitError: The text is longer than the field.
             InvalidAnswerError: The write was answered with success and ignored.
@@ -158,7 +161,8 @@ class DeskWrites:
             }
             self._set(table, ref, body, unread=frozenset({"close_notes"}))
             return
-        self._complete_tasks(ref)
+        if not self._complete_tasks(ref):
+            return
         table, record = self._read(ref)
         # The flow may have completed the item with its last task.
         if self._mapping.state(table, text(record, "state")).is_open:
@@ -168,10 +172,17 @@ class DeskWrites:
             }
             self._set(table, ref, body, unread=frozenset({"close_notes"}))
 
-    def _complete_tasks(self, ref: TicketRef) -> None:
+    def _complete_tasks(self, ref: TicketRef) -> bool:
+        """Complete the item's catalog tasks; return False where a person works on one of them."""
+        own = self._client.account().id
+        is_all = True
         for task in self._around.tasks([ref.id]):
             is_active = map_or_raise(BOOLEANS, "sc_task.active", text(task, "active"))
-            if is_active and text(task, "state") in _TASK_OPEN:
+            if not is_active or text(task, "state") not in _TASK_OPEN:
+                continue
+            if text(task, "assigned_to") not in {"", own}:
+                is_all = False
+            else:
                 reply = self._client.update(
                     "sc_task", text(task, "sys_id"), {"state": _TASK_COMPLETE}, fields=("state",)
                 )
@@ -179,6 +190,7 @@ class DeskWrites:
                     raise InvalidAnswerError(
                         f"{ref}: completing its catalog task was answered with success and ignored"
                     )
+        return is_all
 
     def _set(
         self,

@@ -164,6 +164,21 @@ def test_resolving_completes_tasks_and_item(call: Call, snow: ServiceNowAdapters
     assert {task["state"] for task in tasks(call, ref)} == {"3"}
 
 
+def test_a_task_that_a_person_works_on_is_not_completed_for_him(
+    call: Call, snow: ServiceNowAdapters
+) -> None:
+    ref = order(call)
+    free = add_task(call, ref)
+    taken = call("POST", f"{TABLE}/sc_task", json={"request_item": ref.id, "state": "2"})["sys_id"]
+    call("PATCH", f"{TABLE}/sc_task/{taken}", by="luke.wilson", json={"assigned_to": LUKE})
+    snow.desk.resolve(ref, "Password reset and verified.")
+    assert {task["sys_id"]: task["state"] for task in tasks(call, ref)} == {free: "3", taken: "2"}
+    assert snow.desk.read(ref).state is not TicketState.CLOSED
+    call("PATCH", f"{TABLE}/sc_task/{taken}", by="luke.wilson", json={"state": "3"})
+    snow.desk.resolve(ref, "Password reset and verified.")
+    assert snow.desk.read(ref).state is TicketState.CLOSED
+
+
 def test_an_item_waits_for_its_change_and_is_restored(call: Call, snow: ServiceNowAdapters) -> None:
     ref = order(call)
     before = snow.desk.read(ref)
