@@ -26,6 +26,7 @@ _OPEN = frozenset({
 # These need a role that agents have.
 _STAFF = frozenset({
     "sys_journal_field", "sys_dictionary", "cmdb_ci", "cmdb_rel_ci", "task_ci", "conflict",
+    "task_cmdb_ci_service", "task_service_offering",
     "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
 })  # fmt: skip
 # The vendor answers 403 for these to an account without admin, not an empty list.
@@ -57,6 +58,8 @@ _WRITE_ROLES: Mapping[str, tuple[str, ...]] = {
     "cmn_schedule": ("itil_admin",),
     "cmn_schedule_span": ("itil_admin",),
     "task_ci": ("itil",),
+    "task_cmdb_ci_service": ("itil",),
+    "task_service_offering": ("itil",),
     "conflict": ("itil",),
     "sys_attachment": ("itil",),
     "sn_si_incident": ("sn_si.integration_user", "sn_si.analyst"),
@@ -82,6 +85,7 @@ _SELF_SERVICE_INCIDENT = frozenset({
     "urgency", "impact", "contact_type", "cmdb_ci", "correlation_id", "correlation_display",
     "business_service", "watch_list",
 })  # fmt: skip
+_DELETABLE = ("task_ci", "task_cmdb_ci_service", "task_service_offering", "sys_attachment")
 _APPROVER_WRITES = frozenset({"state", "comments"})
 
 
@@ -230,7 +234,7 @@ class AccessRules:
         """Say whether the account may delete from a table."""
         if actor.is_admin:
             return True
-        return table.name in ("task_ci", "sys_attachment") and self._writes(actor, table)
+        return table.name in _DELETABLE and self._writes(actor, table)
 
     def writable(self, actor: Actor, table: Table, name: str, *, creating: bool) -> bool:
         """Say whether a column takes this account's value; where not, the value is passed over."""

@@ -30,6 +30,20 @@ class Api:
         found: Record = answer.json()
         return found
 
+    def worked(self, started: Record) -> Record:
+        """Return what the worker of a change found, once its answer said that it waits."""
+        assert started["result"]["state"] == {"value": 1, "display_value": "Waiting"}
+        address = started["result"]["worker"]["link"].removeprefix(self.url)
+        found: Record = self.get(address).json()["result"]
+        assert found["state"] == {"value": 3, "display_value": "Complete"}
+        return found
+
+    def spans(self, path: str, **parameters: Any) -> list[Record]:
+        """Return the free times that a worker finds for a change or an item."""
+        found = self.worked(self.get(path, 202, **parameters).json())
+        spans: list[Record] = found.get("payload", {"spans": []})["spans"]
+        return spans
+
     def records(self, table: str, query: str = "", **parameters: Any) -> list[Record]:
         parameters.setdefault("sysparm_exclude_reference_link", "true")
         answer = self.get(f"/api/now/table/{table}", sysparm_query=query, **parameters)

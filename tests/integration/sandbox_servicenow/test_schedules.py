@@ -208,7 +208,7 @@ def test_a_freeze_that_somebody_adds_counts_at_once(admin: Api, daemon: Api) -> 
 
 def test_a_free_time_lies_inside_the_windows_and_outside_the_freeze(daemon: Api) -> None:
     number = planned(daemon, "2026-12-30 10:00:00", "2026-12-30 11:00:00", cmdb_ci=SERVER)
-    spans = daemon.get(f"{CHANGE}/{number}/schedule").json()["result"]["spans"]
+    spans = daemon.spans(f"{CHANGE}/{number}/schedule")
     assert spans
     for one in spans:
         start, end = at(one["start"]["value"]), at(one["end"]["value"])
@@ -216,9 +216,13 @@ def test_a_free_time_lies_inside_the_windows_and_outside_the_freeze(daemon: Api)
         assert start.hour < 3
         assert not (at("2026-12-19 23:00") < end and start < at("2027-01-05 23:00"))
     answer = daemon.session.patch(
-        f"{daemon.url}{CHANGE}/{number}/schedule/first_available", json={}, timeout=20
+        f"{daemon.url}{CHANGE}/{number}/schedule/first_available",
+        json={"duration_in_seconds": "3600"},
+        timeout=20,
     )
-    assert answer.status_code == 200
+    assert answer.status_code == 202
+    notes = daemon.worked(answer.json())["messages"]["infoMessages"]
+    assert notes == ["Change has been updated"]
     row = daemon.record("change_request", number)
     assert row["start_date"] == spans[0]["start"]["value"]
     assert conflicts(daemon, number)["status"] == "No Conflict"
@@ -254,7 +258,7 @@ def test_relatives_assignees_and_neighbours_count_where_the_properties_say_so(
     switch("assigned_to", "false")
     switch("mode", "advanced")
     body = {"cmdb_ci_sys_ids": child, "association_type": "affected"}
-    daemon.post(f"{CHANGE}/{number}/ci", body, 200)
+    daemon.post(f"{CHANGE}/{number}/ci", body, 202)
     assert kinds(conflicts(daemon, number)) == [("ci_already_scheduled", "")]
     switch("mode", "basic")
     behind = planned(daemon, "2027-03-03 11:00:00", "2027-03-03 12:00:00", cmdb_ci=child)
@@ -266,6 +270,6 @@ def test_relatives_assignees_and_neighbours_count_where_the_properties_say_so(
         switch(name, "false")
     frozen = planned(daemon, "2026-12-30 10:00:00", "2026-12-30 11:00:00", cmdb_ci=SERVER)
     assert conflicts(daemon, frozen)["status"] == "No Conflict"
-    assert daemon.get(f"{CHANGE}/{frozen}/schedule").json()["result"]["spans"]
+    assert daemon.spans(f"{CHANGE}/{frozen}/schedule")
     for name in ("currentci", "currentwindow", "blackout"):
         switch(name, "true")

@@ -7,21 +7,14 @@ POST answers 200; fields that are unknown or read-only do not fail, they are lis
 import re
 from collections.abc import Callable, Mapping
 
+from connectors.servicenow.sandbox.api.change_items import ChangeItems
 from connectors.servicenow.sandbox.api.change_parts import ChangeParts
-from connectors.servicenow.sandbox.api.misc import number
-from connectors.servicenow.sandbox.coerce import text_of
-from connectors.servicenow.sandbox.http import (
-    ApiError,
-    Call,
-    Reply,
-    api_refused,
-    json_reply,
-    object_body,
-)
+from connectors.servicenow.sandbox.api.change_schedule import ChangeSchedule
+from connectors.servicenow.sandbox.api.change_view import ChangeView
+from connectors.servicenow.sandbox.api.workers import Workers
+from connectors.servicenow.sandbox.http import ApiError, Call, Reply, api_refused, json_reply
 from connectors.servicenow.sandbox.instance import Instance
-from connectors.servicenow.sandbox.query.parse import parse
 from connectors.servicenow.sandbox.records import AbortedError
-from connectors.servicenow.sandbox.selection import Selection
 from connectors.servicenow.sandbox.store import Row
 
 _READERS = ("sn_change_read", "itil", "change_manager")
@@ -38,8 +31,10 @@ class ChangeApi:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._records = instance.records
-        self._parts = ChangeParts(instance)
-        parts, times = self._parts, self._parts.schedules
+        self._view = ChangeView(instance)
+        workers = Workers(instance.records)
+        parts, items = ChangeParts(instance, self._view), ChangeItems(instance, self._view, workers)
+        times = ChangeSchedule(instance, self._view, workers)
         self._routes: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "", self._list),
             ("POST", "", self._create),
@@ -51,8 +46,8 @@ class ChangeApi:
             ("PATCH", f"standard/{_ID}/risk", self._update),
             ("GET", "model", parts.models),
             ("GET", f"model/{_ID}", parts.model),
-            ("GET", f"worker/{_ID}", times.worker),
-            ("GET", f"ci/{_ID}/schedule", times.schedule),
+            ("GET", f"worker/{_ID}", workers.answer),
+            ("GET", f"ci/{_ID}/schedule", times.item_schedule),
             ("GET", f"(?:{_KIND}/)?{_ID}", self._one),
             ("PATCH", f"(?:{_KIND}/)?{_ID}", self._update),
             ("PUT", f"(?:{_KIND}/)?{_ID}", self._update),
@@ -64,14 +59,14 @@ class ChangeApi:
             ("DELETE", f"{_ID}/conflict", times.cancel),
             ("GET", f"{_ID}/schedule", times.schedule),
             ("PATCH", f"{_ID}/schedule/first_available", times.first_available),
-            ("GET", f"{_ID}/task", parts.tasks),
-            ("POST", f"{_ID}/task", parts.add_task),
-            ("GET", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", parts.one_task),
-            ("PATCH", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", parts.change_task),
-            ("DELETE", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", parts.drop_task),
-            ("GET", f"{_ID}/ci", parts.items),
-            ("POST", f"{_ID}/ci", parts.add_items),
-            ("POST", f"{_ID}/refresh_impacted_services", parts.refresh),
+            ("GET", f"{_ID}/task", items.tasks),
+            ("POST", f"{_ID}/task", items.add_task),
+            ("GET", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", items.one_task),
+            ("PATCH", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", items.change_task),
+            ("DELETE", f"{_ID}/task/(?P<task>[0-9A-Za-z]+)", items.drop_task),
+            ("GET", f"{_ID}/ci", items.items),
+            ("POST", f"{_ID}/ci", items.add_items),
+            ("POST", f"{_ID}/refresh_impacted_services", items.refresh),
         )
 
     def handle(self, call: Call, rest: str) -> Reply:
@@ -95,37 +90,21 @@ class ChangeApi:
 
     def _list(self, call: Call, found: Mapping[str, str]) -> Reply:
         kind = found.get("kind", "")
-        text = call.parameter("textSearch")
-        order = call.parameter("order")
-        query = call.parameter("sysparm_query")
-        terms = [query, f"type={kind}" if kind else "", f"123TEXTQUERY321={text}" if text else "",
-                 f"ORDERBY{order}" if order else ""]  # fmt: skip
-        encoded = "^".join(part for part in terms if part)
-        table = self._records.table("change_request")
-        selection = Selection(self._instance, table, parse(encoded), call.actor)
-        limit, offset = call.parameter("sysparm_limit"), call.parameter("sysparm_offset")
-        page = selection.page(
-            number(limit, 500),
-            number(offset, 0),
-            count=True,
-        )
-        rows = self._instance.store.full_rows(table, page.ids)
-        shown = [self._parts.typed(call, "change_request", row) for row in rows]
-        return json_reply({"result": shown}, headers={"X-Total-Count": str(page.total)})
+        return self._view.listed(call, "change_request", f"type={kind}" if kind else "")
 
     def _one(self, call: Call, found: Mapping[str, str]) -> Reply:
-        row = self._parts.change(found)
-        return json_reply({"result": self._parts.typed(call, "change_request", row)})
+        row = self._view.change(found)
+        return json_reply({"result": self._view.typed(call, "change_request", row)})
 
     def values(self, call: Call) -> dict[str, str]:
         """Return fields from URL and body; the body wins.
 
         The fields that `encrypted_fields` names are display values, as its documentation has it.
         """
-        given = {name: value for name, value in call.parameters if not name.startswith("sysparm_")}
-        given |= {name: text_of(value) for name, value in object_body(call).items()}
+        given = self._view.values(call)
         named = given.pop("encrypted_fields", "").split(",")
-        shown = {name: value for name, value in given.items() if name in named}
+        # The kind of a change is taken by its label too, as the vendor's own sample has it.
+        shown = {name: value for name, value in given.items() if name in (*named, "type")}
         table = self._records.table("change_request")
         return given | self._records.coerced(table, shown, call.actor)[0]
 
@@ -171,7 +150,7 @@ class ChangeApi:
         }
 
     def _written(self, call: Call, row: Row, values: Mapping[str, str]) -> Reply:
-        shown = self._parts.typed(call, "change_request", row)
+        shown = self._view.typed(call, "change_request", row)
         columns = self._records.table("change_request").columns
         known = self._known(call, values)
         ignored = [name for name in values if name not in columns or name not in known]
@@ -179,7 +158,7 @@ class ChangeApi:
         return json_reply({"result": shown})
 
     def _update(self, call: Call, found: Mapping[str, str]) -> Reply:
-        row = self._parts.change(found)
+        row = self._view.change(found)
         values = self.values(call)
         try:
             row = self._records.update(
@@ -191,6 +170,8 @@ class ChangeApi:
         return self._written(call, row, values)
 
     def _delete(self, call: Call, found: Mapping[str, str]) -> Reply:
-        row = self._parts.change(found)
+        """Delete a change; the answer is the change as it was."""
+        row = self._view.change(found)
+        shown = self._view.typed(call, "change_request", row)
         self._records.delete("change_request", row["sys_id"], call.actor)
-        return Reply(status=204)
+        return json_reply({"result": shown})

@@ -158,6 +158,15 @@ def pairs(filters: list[tuple[str, str]]) -> Query:
     return Query((terms,), ())
 
 
+def both(first: Query, second: Query) -> Query:
+    """Return the query that asks for both; the order of the first counts before the second's."""
+    return Query(
+        tuple(one + other for one in first.alternatives for other in second.alternatives),
+        first.order + second.order,
+        first.group + second.group,
+    )
+
+
 class _Builder:
     def __init__(self, depth: int) -> None:
         self._depth = depth

@@ -23,7 +23,7 @@ _RELATED: Mapping[str, tuple[str, str, str]] = {
     "relatedchildwindow": ("child_", "parent", "child"),
     "relatedparentwindow": ("parent_", "child", "parent"),
 }
-_HORIZON = timedelta(days=60)
+_HORIZON_DAYS = 90
 _MOST_SLOTS = 10
 
 
@@ -175,11 +175,19 @@ def _blackouts(records: Records, change: Row, item: str, window: Interval) -> Ge
             yield Found(kind="blackout", item=item, schedule=schedule["sys_id"])
 
 
+def horizon(records: Records) -> timedelta:
+    """Return how far ahead a free time is looked for: a property, ninety days without it."""
+    kept = records.find("sys_properties", name=_PREFIX + "next_available.schedule_window")
+    days = kept[0]["value"] if kept else ""
+    return timedelta(days=min(int(days), 366) if days.isdecimal() else _HORIZON_DAYS)
+
+
 def free_slots(records: Records, change: Row, start: datetime, length: timedelta) -> list[Interval]:
     """Return the first times from `start` on in which nothing stands against a change."""
-    end = start + _HORIZON
-    if length > _HORIZON:
+    stretch = horizon(records)
+    if length > stretch:
         return []
+    end = start + stretch
     busy, open_times = _busy(records, change, start, end), _open(records, change, start, end)
     starts = {start, *(finish for _, finish in busy)}
     for listed in open_times:
