@@ -19,8 +19,11 @@ from engine.ports.findings import Finding, Severity
 _MOST_SKEW = timedelta(seconds=30)
 _ZONES = frozenset({"GMT", "UTC", "Etc/UTC", "Etc/GMT", "Greenwich"})
 _MIGHTY = frozenset({"admin", "security_admin", "maint"})
-_APPROVING = frozenset({"approver_user", "approval_admin", "approver_admin"})
-COULD_APPROVE = _MIGHTY | _APPROVING
+_APPROVING = frozenset({"approver_user", "approval_admin", "approver_admin", "change_manager"})
+# Members and roles are theirs to give; what an impersonator does is recorded as the other's deed
+# (ServiceNow docs, "Impersonating users").
+_LEADING_THERE = frozenset({"user_admin", "impersonator"})
+COULD_APPROVE = _MIGHTY | _APPROVING | _LEADING_THERE
 """Roles with which an account can approve, or can give itself what it takes."""
 _WRITING: Mapping[str, frozenset[str]] = {
     "incident": frozenset({"itil", "sn_incident_write"}),

@@ -32,7 +32,10 @@ def test_a_least_privileged_account_is_safe(snow: ServiceNowAdapters) -> None:
     assert severe(snow.changes.check()) == set()
 
 
-@pytest.mark.parametrize("role", ["admin", "approver_user", "security_admin"])
+@pytest.mark.parametrize(
+    "role",
+    ["admin", "approver_user", "security_admin", "user_admin", "impersonator", "change_manager"],
+)
 def test_a_role_that_approves_is_unsafe(call: Call, snow: ServiceNowAdapters, role: str) -> None:
     query = {"sysparm_query": f"name={role}"}
     (found,) = call("GET", f"{TABLE}/sys_user_role", params=query)
