@@ -28,36 +28,44 @@ def post_attachments(call: Call) -> Json:
     issue = issues.visible(call, call.path["key"])
     if not call.may("CREATE_ATTACHMENTS", issue["project"]):
         raise forbidden("You do not have permission to create attachments for this issue.")
-    if call.headers.get("x-atlassian-token", "").lower() not in {"no-check", "nocheck"}:
-        raise ApiError(HTTPStatus.FORBIDDEN, {"errorMessages": ["XSRF check failed"], "errors": {}})
-    files = _files(call)
+    files = sent_files(call)
     if not files:
         raise bad_request("No files were sent.")
-    found: list[Row] = []
-    for name, media, content in files:
-        leave_room(call, "attachment", issue)
-        number = call.store.insert(
-            "attachment",
-            {
-                "id": call.store.counter("attachment", 10000),
-                "issue": issue["id"],
-                "author": call.user.id,
-                "created": call.stamp(),
-                "filename": name,
-                "media": media,
-                "content": content,
-            },
-        )
-        issues.note(
-            call,
-            issue,
-            {"field": "Attachment", "field_id": "attachment", "new": str(number), "new_text": name},
-        )
-        found.append(talk.attachment(call, _row(call, str(number))))
-    return found
+    return [talk.attachment(call, _row(call, str(keep(call, issue, one)))) for one in files]
 
 
-def _files(call: Call) -> list[tuple[str, str, bytes]]:
+def keep(call: Call, issue: Row, file: tuple[str, str, bytes]) -> int:
+    """Attach a file (name, media type, content) to an issue; return its id."""
+    name, media, content = file
+    leave_room(call, "attachment", issue)
+    number: int = call.store.insert(
+        "attachment",
+        {
+            "id": call.store.counter("attachment", 10000),
+            "issue": issue["id"],
+            "author": call.user.id,
+            "created": call.stamp(),
+            "filename": name,
+            "media": media,
+            "content": content,
+        },
+    )
+    issues.note(
+        call,
+        issue,
+        {"field": "Attachment", "field_id": "attachment", "new": str(number), "new_text": name},
+    )
+    return number
+
+
+def sent_files(call: Call) -> list[tuple[str, str, bytes]]:
+    """Return the files of a multipart body: name, media type, content.
+
+    Raises:
+        ApiError: 403 without the header against cross-site requests; 400 for no such body.
+    """
+    if call.headers.get("x-atlassian-token", "").lower() not in {"no-check", "nocheck"}:
+        raise ApiError(HTTPStatus.FORBIDDEN, {"errorMessages": ["XSRF check failed"], "errors": {}})
     found: list[tuple[str, str, bytes]] = []
 
     def take(file: File) -> None:
@@ -116,4 +124,5 @@ def delete_attachment(call: Call) -> Json:
     if issue is None or not (own or call.may("ADMINISTER_PROJECTS", issue["project"])):
         raise forbidden("You do not have permission to delete this attachment.")
     call.store.run("DELETE FROM attachment WHERE id=?", row["id"])
+    call.store.run("DELETE FROM file_talk WHERE attachment=?", row["id"])
     return Reply(status=HTTPStatus.NO_CONTENT)

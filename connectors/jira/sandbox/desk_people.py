@@ -9,7 +9,7 @@ from connectors.jira.sandbox.people import Account
 from connectors.jira.sandbox.projects import USERS
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
-from connectors.jira.sandbox.wire import Json, Reply, Row, desk_error
+from connectors.jira.sandbox.wire import ApiError, Json, Reply, Row, desk_error
 
 routes = Routes(prefix="/rest/servicedeskapi")
 _MAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
@@ -199,3 +199,62 @@ def add_organisation(call: Call) -> Json:
 def remove_organisation(call: Call) -> Json:
     """Let an organisation use a service desk no more."""
     return _join(call, add=False)
+
+
+# --- entity properties of organisations
+
+
+def _properties(call: Call) -> tuple[dict[str, Row], str, Row]:
+    _agent_only(call)
+    held, number = _one(call)
+    return held, number, held[number].setdefault("properties", {})
+
+
+def _no_property(call: Call) -> ApiError:
+    name = call.path["property"]
+    return desk_error(
+        HTTPStatus.NOT_FOUND, f"The property with key '{name}' does not exist.", "sd.property"
+    )
+
+
+@routes.on("GET", "/organization/{organization}/property")
+def organisation_properties(call: Call) -> Json:
+    """Return the keys of the properties of an organisation."""
+    _, number, found = _properties(call)
+    where = f"{call.site.url}/rest/servicedeskapi/organization/{number}/property"
+    return {"keys": [{"self": f"{where}/{one}", "key": one} for one in sorted(found)]}
+
+
+@routes.on("GET", "/organization/{organization}/property/{property}")
+def organisation_property(call: Call) -> Json:
+    """Return one property of an organisation."""
+    _, _, found = _properties(call)
+    name = call.path["property"]
+    if name not in found:
+        raise _no_property(call)
+    return {"key": name, "value": found[name]}
+
+
+@routes.on("PUT", "/organization/{organization}/property/{property}")
+def put_organisation_property(call: Call) -> Json:
+    """Set one property: 201 where it is new, 200 where it was there."""
+    held, _, found = _properties(call)
+    if call.broken or call.body is None:
+        raise desk_error(
+            HTTPStatus.BAD_REQUEST, "The property value cannot be empty.", "sd.property.empty"
+        )
+    status = HTTPStatus.OK if call.path["property"] in found else HTTPStatus.CREATED
+    found[call.path["property"]] = call.body
+    _keep(call, held)
+    return Reply(status=status, body={})
+
+
+@routes.on("DELETE", "/organization/{organization}/property/{property}")
+def delete_organisation_property(call: Call) -> Json:
+    """Remove one property of an organisation."""
+    held, _, found = _properties(call)
+    if call.path["property"] not in found:
+        raise _no_property(call)
+    del found[call.path["property"]]
+    _keep(call, held)
+    return Reply(status=HTTPStatus.NO_CONTENT)

@@ -5,10 +5,10 @@ from http import HTTPStatus
 from connectors.jira.sandbox import beans, show
 from connectors.jira.sandbox.api_search import compiled, keys, loaded, total
 from connectors.jira.sandbox.definition import FieldSpec
-from connectors.jira.sandbox.desk import bounds, is_agent, page
+from connectors.jira.sandbox.desk import body_object, bounds, is_agent, named_people, page
 from connectors.jira.sandbox.site import Call, Routes
 from connectors.jira.sandbox.storage import loads
-from connectors.jira.sandbox.wire import Json, Row, desk_date, desk_error, desk_page
+from connectors.jira.sandbox.wire import Json, Reply, Row, desk_date, desk_error, desk_page
 
 routes = Routes(prefix="/rest/servicedeskapi")
 _BUILD_DATE = 1_758_067_200_000
@@ -266,3 +266,31 @@ def customers(call: Call) -> Json:
     return page(
         call, [beans.desk_user(call, one) for one in found], f"/servicedesk/{desk['id']}/customer"
     )
+
+
+def _join(call: Call, *, add: bool) -> Json:
+    desk = _desk(call)
+    if not is_agent(call, desk["project"]):
+        raise desk_error(
+            HTTPStatus.FORBIDDEN, "You do not have permission to manage customers.", "sd.customer"
+        )
+    body = body_object(call)
+    people = named_people(call, body.get("accountIds") if call.cloud else body.get("usernames"))
+    word = "INSERT OR IGNORE INTO project_role VALUES (?, ?, 'user', ?)" if add else (
+        "DELETE FROM project_role WHERE project=? AND role=? AND kind='user' AND holder=?"
+    )  # fmt: skip
+    for one in people:
+        call.store.run(word, desk["project"], "Service Desk Customers", one.id)
+    return Reply(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.on("POST", "/servicedesk/{desk}/customer")
+def add_customers(call: Call) -> Json:
+    """Let accounts raise requests at a service desk."""
+    return _join(call, add=True)
+
+
+@routes.on("DELETE", "/servicedesk/{desk}/customer")
+def remove_customers(call: Call) -> Json:
+    """Let accounts raise requests at a service desk no more, unless another role lets them."""
+    return _join(call, add=False)

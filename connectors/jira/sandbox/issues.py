@@ -311,12 +311,18 @@ def delete(call: Call, issue: Row) -> None:
     """Remove an issue and everything that hangs on it."""
     number = issue["id"]
     index.hold(call, issue)
-    call.store.run(
-        "DELETE FROM worklog_limit WHERE worklog IN (SELECT id FROM worklog WHERE issue=?)", number
-    )
+    for table, column, parts in (
+        ("worklog_limit", "worklog", "worklog"),
+        ("file_talk", "attachment", "attachment"),
+    ):
+        call.store.run(
+            f"DELETE FROM {table} WHERE {column} IN"  # noqa: S608 - words of ours
+            f" (SELECT id FROM {parts} WHERE issue=?)",
+            number,
+        )
     for table in (
         "comment", "worklog", "property", "remote_link", "watcher", "vote", "attachment",
-        "history", "history_item", "moved",
+        "history", "history_item", "moved", "feedback", "subscription",
     ):  # fmt: skip
         call.store.run(
             f"DELETE FROM {table} WHERE issue=?",  # noqa: S608 - words of ours

@@ -29,6 +29,7 @@ EXEMPT: tuple[tuple[str, str, str], ...] = (
     ("jsm-cloud", r"/approval.* 412 ", "Data Center's refusal; the file describes Cloud"),
     ("*", r" 405 ", "methods that the path does not know are documented nowhere"),
     ("jira-cloud", r"GET .*/remotelink 200 : ", "an array on every site; one object with globalId"),
+    ("jsm-cloud", r"/\{attachmentId\} 200 no JSON", "the bytes of a file, which it calls JSON"),
     ("jsm-cloud", r"GET .* 400 undocumented", "a page that is no number is refused everywhere"),
     (
         "jira-dc",
