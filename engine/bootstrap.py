@@ -37,6 +37,7 @@ from engine.service.accounts import Accounts
 from engine.service.separation import check_authorities
 from engine.service.templates import check_templates
 from engine.service.world import Occasion, Services, Settings
+from engine.store.keys import write_key
 from engine.store.store import SQLStore, open_store
 
 _INSTALLATION = "installation.id"
@@ -303,11 +304,7 @@ def _installation_key(installation: Installation) -> bytes:
         return installation.key.get_secret_value().encode()
     path = installation.data / _KEY_FILE
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        write_key(path, secrets.token_hex(_KEY_BYTES).encode())
     return path.read_bytes()
 
 

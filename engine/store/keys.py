@@ -61,7 +61,7 @@ def load_or_create(directory: Path) -> SigningKey:
     """
     path = directory / KEY_FILE
     if not path.exists():
-        _create(directory, path)
+        _create(path)
     if path.stat().st_mode & 0o077:
         raise ConfigurationError(f"{path}: readable by others; run `chmod 600 {path}`")
     try:
@@ -73,17 +73,22 @@ def load_or_create(directory: Path) -> SigningKey:
     return SigningKey(key)
 
 
-def _create(directory: Path, path: Path) -> None:
-    """Write the key whole or not at all; of two that start at once, the first one's key stays."""
+def _create(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    part = directory / f".{KEY_FILE}.{os.getpid()}.{threading.get_ident()}"
+    write_key(path, pem)
+
+
+def write_key(path: Path, content: bytes) -> None:
+    """Write a key whole or not at all; of two that start at once, the first one's key stays."""
+    directory = path.parent
+    part = directory / f".{path.name}.{os.getpid()}.{threading.get_ident()}"
     part.unlink(missing_ok=True)  # left by a start that was killed, under a process id used again
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -9,10 +9,12 @@ from typer.testing import CliRunner, Result
 
 from config.installation import load_installation
 from connectors.registry import models
+from engine import bootstrap
 from engine.cli.console import has_colour
 from engine.cli.main import app
 from engine.cli.running import require_embedded
 from engine.errors import ConfigurationError
+from engine.testing.interruptions import Killed
 from tests.unit.cli.chains import CONFIGURATION
 
 SECRET = {"TIERGATE_TEST_PASSWORD": "a-password", "TIERGATE_CONFIG": ""}
@@ -136,3 +138,26 @@ def test_a_script_pauses_and_resumes_and_reads_what_stands(tmp_path: Path) -> No
     resumed = run("resume", "--json", "--config", config)
     assert json.loads(resumed.stdout) == {"action": None, "paused": False, "system": None}
     assert run("resume", "--json", "--config", config).exit_code == 1
+
+
+@pytest.mark.parametrize("where", ["os.fsync", "secrets.token_hex"])
+def test_a_start_that_dies_while_it_makes_the_key_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("TIERGATE_TEST_PASSWORD", "a-password")
+    file = tmp_path / "tiergate.yaml"
+    file.write_text(CONFIGURATION.format(folder=tmp_path), encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    configured = load_installation(file, models())
+
+    def die(_any: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(where, die)
+        with pytest.raises(Killed):
+            bootstrap._installation_key(configured)  # what every daemon's directories are given
+    key = bootstrap._installation_key(configured)
+    assert len(key) == 64
+    assert bootstrap._installation_key(configured) == key
+    assert stat.S_IMODE((configured.data / "installation.key").stat().st_mode) == 0o600
