@@ -74,9 +74,9 @@ class Play(Generic[O]):
         for _ in range(self.tries):
             self.pass_time(seconds=90)
             self.round()
-            found = self.handling()
-            if found.stage is Stage.AWAITING:
+            if self.company.stage(self.ref()) is Stage.AWAITING:
                 break
+        found = self.handling()
         assert found.stage is Stage.AWAITING, f"{found.stage}: {found.reason}"
         self.pass_time(seconds=30)
 

@@ -2,9 +2,10 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -93,6 +94,9 @@ class MovingClock:
     def now(self) -> datetime:
         return self._real.now() + self.offset
 
+    def monotonic(self) -> float:
+        return time.monotonic() + self.offset.total_seconds()
+
 
 @dataclass
 class Theatre:
@@ -103,7 +107,7 @@ class Theatre:
     jira: JiraSandbox
     directory: DirectorySandbox
     mail: MailSandbox
-    clock: MovingClock = field(default_factory=MovingClock)
+    clock: MovingClock
 
     @property
     def document(self) -> dict[str, Any]:
@@ -141,13 +145,18 @@ class Theatre:
 def open_theatre(
     folder: Path, flavour: Literal["cloud", "datacenter"] = "cloud"
 ) -> Generator[Theatre]:
+    clock = MovingClock()
+    # Time passes only when a play says so: a wait between two tries is over at once, and the pause
+    # that a system asked for when the play's clock says so.
     with (
+        mock.patch("connectors.retry.tenacity.sleep_using_event", _awake),
+        mock.patch("connectors.pacing.time", clock),
         ServiceNowSandbox(folder / "servicenow", "empty") as servicenow,
         JiraSandbox(folder / "jira", "empty", flavour) as jira,
         DirectorySandbox(folder / "ldap", "demo") as directory,
         MailSandbox(folder / "smtp") as mail,
     ):
-        yield Theatre(folder, servicenow, jira, directory, mail)
+        yield Theatre(folder, servicenow, jira, directory, mail, clock)
 
 
 def edit_yaml(path: Path, change: Callable[[Any], None]) -> None:
@@ -215,8 +224,6 @@ class Company:
         self.close()
         # It trains when it is first asked, so this one stands for as long as the daemon does.
         self._stack.enter_context(mock.patch("engine.bootstrap.LocalClassifier", _trained))
-        # Time passes only when a play says so: a wait between two tries is over at once.
-        self._stack.enter_context(mock.patch("connectors.http.tenacity.sleep_using_event", _awake))
         with (
             mock.patch("engine.bootstrap.SystemClock", return_value=self.theatre.clock),
             mock.patch("engine.bootstrap.load_tier_map", _tier_map),
@@ -288,6 +295,12 @@ class Company:
             found = work.latest(ref)
         assert found is not None, "the daemon never saw the ticket"
         return found
+
+    def stage(self, ref: TicketRef) -> Stage | None:
+        """The stage of the newest handling; None while the ticket was not seen."""
+        with self.services.store.begin() as work:
+            found = work.latest(ref)
+        return None if found is None else found.stage
 
     def audit(self, ref: TicketRef) -> list[Mapping[str, Any]]:
         """The ticket's whole chain, as rows of event and body."""
