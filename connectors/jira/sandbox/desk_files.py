@@ -7,6 +7,7 @@ from connectors.jira.sandbox.attachments import keep, sent_files
 from connectors.jira.sandbox.desk import (
     body_object,
     comment,
+    comment_text,
     desk_of,
     is_agent,
     number_of,
@@ -72,9 +73,7 @@ def attach(call: Call) -> Json:
     said = str(extra.get("body") or "") if isinstance(extra, dict) else ""
     kept = [keep(call, issue, (one["filename"], one["media"], one["content"])) for one in files]
     words = " ".join([*([said] if said else []), *(_mark(one) for one in files)])
-    row = issues.add_comment(
-        call, issue, text.read(words, document=False) or {}, internal=not public
-    )
+    row = issues.add_comment(call, issue, comment_text({"body": words}), internal=not public)
     for number, one in zip(kept, files, strict=True):
         call.store.run("INSERT INTO file_talk VALUES (?, ?)", number, row["id"])
         call.store.run("DELETE FROM waiting_file WHERE id=?", one["id"])
