@@ -25,6 +25,7 @@ from connectors.ldap.entry import FILETIME_EPOCH, Entry
 from connectors.ldap.settings import LDAPSettings
 from engine.errors import (
     InvalidAnswerError,
+    MissingRightError,
     PreconditionError,
     ProtectedSubjectError,
     RecordNotFoundError,
@@ -96,7 +97,7 @@ class ActiveDirectoryDialect:
             *("cn", "displayName", "objectClass", "userPrincipalName", "proxyAddresses"),
             *("objectGUID", "objectSid", "adminCount", "servicePrincipalName", "memberOf"),
             *("userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime"),
-            *("pwdLastSet", "whenCreated", "whenChanged"),
+            *("pwdLastSet", "primaryGroupID", "whenCreated", "whenChanged"),
         )
 
     def stable_id(self, entry: Entry) -> str:
@@ -115,7 +116,7 @@ class ActiveDirectoryDialect:
 
     def login_state(self, person: Entry) -> LoginState:
         """Read userAccountControl, and the computed lock, which knows how long locks last."""
-        flags = person.number("userAccountControl")
+        flags = _flags(person)
         is_locked = bool(person.number("msDS-User-Account-Control-Computed") & _LOCKED)
         return LoginState(
             is_locked=is_locked,
@@ -153,7 +154,7 @@ class ActiveDirectoryDialect:
         """Return why an account is no person's: its class, its kind, or a service name."""
         if person.has("objectClass", _SERVICE_CLASSES):
             return "its object class is that of a service or computer"
-        if person.number("userAccountControl") & _NOT_NORMAL:
+        if _flags(person) & _NOT_NORMAL:
             return "it is no ordinary user account"
         return "services log in with it" if person.raw("servicePrincipalName") else ""
 
@@ -161,9 +162,25 @@ class ActiveDirectoryDialect:
         """Return memberOf, which the domain controller keeps itself."""
         return person.texts("memberOf")
 
+    def unlisted_groups(self, person: Entry) -> tuple[Entry, ...]:
+        """Return the primary group, whose `member` does not list those whose primary group it is.
+
+        Its SID is the person's own with primaryGroupID in the place of the last part.
+
+        Raises:
+            ProtectedSubjectError: It cannot be told which that is.
+        """
+        sid, rid = person.raw("objectSid"), person.number("primaryGroupID")
+        if len(sid) != 1 or not rid:
+            raise ProtectedSubjectError(f"the primary group of {person.dn} cannot be read")
+        wanted = equals("objectSid", sid[0][:-4] + rid.to_bytes(4, "little"))
+        return self._transport.search(
+            self._directory.base, f"(&{self.group_filter}{wanted})", self.group_attributes
+        )
+
     def refuses_reset(self, person: Entry) -> str:
         """Return why a password that must be changed would not have to be, or could not be used."""
-        flags = person.number("userAccountControl")
+        flags = _flags(person)
         if flags & _NEVER_EXPIRES:
             return "its password never expires, so that no change would be demanded"
         return "it logs in by smart card only" if flags & _SMARTCARD_REQUIRED else ""
@@ -309,6 +326,17 @@ def metadata_times(entry: Entry) -> dict[str, datetime]:
                 at = datetime.fromisoformat(moment)
                 found[name.lower()] = max(at, found.get(name.lower(), at))
     return found
+
+
+def _flags(person: Entry) -> int:
+    """Return userAccountControl.
+
+    Raises:
+        MissingRightError: It is hidden: without it a disabled account would pass for an open one.
+    """
+    if not person.raw("userAccountControl"):
+        raise MissingRightError(f"{person.dn}: our account cannot read userAccountControl")
+    return person.number("userAccountControl")
 
 
 def _sid(raw: bytes) -> str:

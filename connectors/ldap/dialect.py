@@ -116,6 +116,10 @@ class Dialect(Protocol):
         """Return the groups that a person is directly in."""
         ...
 
+    def unlisted_groups(self, person: Entry) -> tuple[Entry, ...]:
+        """Return the groups that a person is in without being listed as a member."""
+        ...
+
     def refuses_reset(self, person: Entry) -> str:
         """Return why no temporary password can be enforced for this account, else ""."""
         ...

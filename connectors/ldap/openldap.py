@@ -97,6 +97,10 @@ class OpenLDAPDialect:
         )
         return tuple(group.dn for group in found)
 
+    def unlisted_groups(self, person: Entry) -> tuple[Entry, ...]:  # noqa: ARG002  the port's signature
+        """Return none: whoever is in a group is its `member`."""
+        return ()
+
     def refuses_reset(self, person: Entry) -> str:  # noqa: ARG002  the port's signature
         """Return "": pwdReset is enforced for every account below a policy."""
         return ""

@@ -1,6 +1,6 @@
 """Who and what no action touches, whatever a map says: judged afresh, closed in doubt."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from connectors.ldap.dialect import Dialect
 from connectors.ldap.directory import Directory, equals
@@ -48,7 +48,7 @@ class Protection:
         if person.has(service.attribute, service.values):
             return "it is marked as a service account"
         because = self._dialect.service_because(person) or self._dialect.privilege(person)
-        return because or self._by_membership(person)
+        return because or self._by_membership(person, self._dialect.unlisted_groups)
 
     def group_because(self, group: Entry) -> str:
         """Return why a group is protected, "" when it is not."""
@@ -114,10 +114,15 @@ class Protection:
                 found[text] = [entry.dn for entry in matching]
         return found
 
-    def _by_membership(self, entry: Entry) -> str:
+    def _by_membership(
+        self, entry: Entry, unlisted: Callable[[Entry], Sequence[Entry]] = lambda _: ()
+    ) -> str:
         if not self._settings.protected_groups:
             return ""
-        for group in self._above(entry.dn):
+        groups = self._above(entry.dn)
+        for one in unlisted(entry):
+            groups += [one, *self._above(one.dn)]
+        for group in groups:
             if self._is_named(group, self._settings.protected_groups):
                 return f"it is in the protected group {group.text('cn')}"
         return ""

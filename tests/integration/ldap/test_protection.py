@@ -138,6 +138,19 @@ def test_administrators_of_a_domain_are_refused_before_admincount_is_set(domain:
 
 
 @pytest.mark.samba
+def test_a_primary_group_protects_though_it_lists_no_members(domain: World) -> None:
+    someone = domain.someone()
+    inner = domain.group(someone)
+    outer = domain.group(also=(domain.group_dn(inner),))
+    rid = int.from_bytes(domain.read(domain.group_dn(inner), "objectSid")[0][-4:], "little")
+    domain.change(someone.dn, "primaryGroupID", str(rid))
+    assert domain.members(inner) == set()
+    for name in (inner, outer):
+        with pytest.raises(ProtectedSubjectError, match="protected group"):
+            bind(domain, domain.adapters(protected_groups=[name]), someone)
+
+
+@pytest.mark.samba
 def test_an_account_with_admincount_is_refused(domain: World) -> None:
     adapters = domain.adapters()
     someone = domain.someone(adminCount="1")

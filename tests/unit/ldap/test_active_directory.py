@@ -13,7 +13,12 @@ from connectors.ldap.directory import Directory
 from connectors.ldap.entry import Entry
 from connectors.ldap.settings import LDAPSettings
 from connectors.ldap.transport import Transport
-from engine.errors import InvalidAnswerError, PreconditionError, ProtectedSubjectError
+from engine.errors import (
+    InvalidAnswerError,
+    MissingRightError,
+    PreconditionError,
+    ProtectedSubjectError,
+)
 from engine.ports.fulfilment import Secret
 
 SETTINGS = LDAPSettings.model_validate(
@@ -220,7 +225,7 @@ def test_groups_that_cannot_be_read_protect() -> None:
         {"objectClass": b"computer"},
         {"objectClass": b"msDS-GroupManagedServiceAccount"},
         {"userAccountControl": b"4096"},
-        {"servicePrincipalName": b"HTTP/web"},
+        {"servicePrincipalName": b"HTTP/web", "userAccountControl": b"512"},
     ],
 )
 def test_accounts_of_machines_and_services_are_known_by_themselves(
@@ -228,3 +233,12 @@ def test_accounts_of_machines_and_services_are_known_by_themselves(
 ) -> None:
     assert dialect({}).service_because(entry(**values))
     assert not dialect({}).service_because(entry(objectClass=b"user", userAccountControl=b"512"))
+
+
+def test_hidden_flags_are_no_open_account() -> None:
+    hidden = entry(objectClass=b"user")
+    for read in (
+        dialect({}).login_state, dialect({}).service_because, dialect({}).refuses_reset
+    ):  # fmt: skip
+        with pytest.raises(MissingRightError, match="userAccountControl"):
+            read(hidden)
