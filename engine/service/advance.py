@@ -178,6 +178,8 @@ def _retry_later(
     *,
     is_patient: bool = False,
 ) -> Handling | None:
+    if handling.stage.is_end:
+        return None  # it failed after the last step was committed: nothing is due any more
     attempts = handling.attempts + 1
     terms = services.settings
     if attempts > terms.patience and not is_patient and handling.stage not in _PATIENT:

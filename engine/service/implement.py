@@ -266,8 +266,8 @@ def _call(services: Services, handling: Handling, effect: Effect) -> Handling | 
             work.settle(firing)
     if paused:
         return hold_back(services, handling, effect, paused)
-    require_lease(services, firing)
     try:
+        require_lease(services, firing)
         fulfiller.implement(
             plan.bound,
             key=firing.key,

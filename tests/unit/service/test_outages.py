@@ -22,7 +22,7 @@ from engine.ports.findings import Finding
 from engine.ports.mailer import Message
 from engine.service import faults, pauses
 from engine.service.world import chain_of
-from engine.testing.interruptions import Killed
+from engine.testing.interruptions import Killed, interrupted
 from engine.testing.people import MemoryMailer
 from engine.testing.world import DOOR, JOIN, RESET, MemoryWorld, memory_world
 from tests.unit.service.test_edges import policy_of
@@ -192,6 +192,40 @@ def test_a_fulfilled_request_ends_though_its_ticket_was_deleted_meanwhile() -> N
     ref = world.ask(RESET)
     world.run()
     assert world.handling(ref).stage is Stage.FULFILLED
+
+
+def test_a_store_that_fails_right_after_the_last_step_leaves_nothing_due_for_ever() -> None:
+    world = memory_world()
+    ref = world.ask(RESET)
+    is_locked = [False]
+
+    def lock(point: str) -> None:
+        if point == "before store.begin" and not is_locked[0]:
+            is_locked[0] = world.handling(ref).stage is Stage.FULFILLED
+            if is_locked[0]:
+                raise TransientError("store: locked")
+
+    store = interrupted(world.store, "store", lock)
+    world.services = replace(world.services, store=store)
+    world.run()
+    assert is_locked[0]
+    assert world.handling(ref).stage is Stage.FULFILLED
+    assert world.handling(ref).wake_at is None
+
+
+def test_a_lease_that_ends_before_the_call_leaves_an_action_that_was_never_made() -> None:
+    seen: list[str] = []
+
+    def slow(point: str) -> None:
+        seen.append(point)
+        is_before_the_call = seen.count("after directory.baseline") == 2
+        if point == "after directory.baseline" and is_before_the_call:
+            world.clock.advance(timedelta(minutes=2))
+
+    world, ref = approved(DOOR, slow)
+    world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
+    assert world.handling(ref).stage is Stage.FULFILLED
+    assert len(world.directory.calls) == 1
 
 
 # --- what many tickets that wait ask of the desk
