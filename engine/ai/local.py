@@ -13,7 +13,7 @@ from engine.ai.lexicon import shipped_negatives, shipped_parts
 from engine.ai.model import NONE, Scored, TextModel, fingerprint
 from engine.ai.objects import learn_words
 from engine.ai.parameters import end_in, groups_in, read_date
-from engine.ai.people import people_in, speaks_of_self
+from engine.ai.people import people_in, speaks_of_self, stands_beside
 from engine.ai.quotes import evidence_of
 from engine.ai.routing import Router
 from engine.domain.action import ParameterKind
@@ -167,18 +167,9 @@ class LocalClassifier:
 
     def _extract(self, answer: _Answer, action: ActionExamples) -> tuple[AbstainReason, str] | None:
         """Fill in subject and parameters, or return why they are not one clear request."""
-        people = people_in(answer.text)
-        if len(people) > 1:
-            names = ", ".join(person.text for person in people)
-            return AbstainReason.SECOND_INTENT, f"It names several people: {names}"
-        if people:
-            answer.parameters[SUBJECT] = Guess(
-                value=people[0].text,
-                confidence=_NAMED if people[0].is_named else _UNNAMED,
-                evidence=(people[0].text,),
-            )
-        elif action.subject_rule == "named" and not speaks_of_self(answer.text):
-            return AbstainReason.LOW_CONFIDENCE, "It does not say whose account it is about"
+        doubt = self._subject(answer, is_named=action.subject_rule == "named")
+        if doubt is not None:
+            return doubt
         for parameter in action.parameters:
             if parameter.kind is ParameterKind.GROUP:
                 groups = groups_in(answer.text)
@@ -191,6 +182,27 @@ class LocalClassifier:
                 end = end_in(answer.text)
                 if end is not None:
                     answer.parameters[parameter.name] = end
+        return None
+
+    def _subject(self, answer: _Answer, *, is_named: bool) -> tuple[AbstainReason, str] | None:
+        """Fill in whose account it is about; `is_named`: the action may be about anybody's."""
+        people = people_in(answer.text)
+        if len(people) > 1:
+            names = ", ".join(person.text for person in people)
+            return AbstainReason.SECOND_INTENT, f"It names several people: {names}"
+        if not people:
+            is_said = not is_named or speaks_of_self(answer.text)
+            because = "It does not say whose account it is about"
+            return None if is_said else (AbstainReason.LOW_CONFIDENCE, because)
+        person = people[0]
+        if is_named and person.is_named and stands_beside(answer.text, person.text):
+            because = f"It does not say clearly whether it is about its writer or {person.text}"
+            return AbstainReason.LOW_CONFIDENCE, because
+        answer.parameters[SUBJECT] = Guess(
+            value=person.text,
+            confidence=_NAMED if person.is_named else _UNNAMED,
+            evidence=(person.text,),
+        )
         return None
 
     def _from_form(self, given: ClassifierInput, answer: _Answer) -> Classification:

@@ -39,10 +39,17 @@ _OWNER = re.compile(
 _OBJECT = re.compile(
     r"\b(?:unlock|unblock|reset|disable|deactivate|suspend|release|restore)"
     rf"[ ](?:my|the|our|this|that|his|her|an?)[ ]({_WORD}(?:[ ]{_WORD}){{0,3}})"
+    rf"|\b(?:unlock|unblock|disable|deactivate|suspend|switch off|turn off)[ ](?:please[ ])?"
+    rf"(?:[\w-]+\.[\w-]+'s[ ])?(?!(?:my|the|our|this|that|his|her|an?)[ ])"
+    rf"({_WORD}(?:[ ]{_WORD}){{0,2}})[ ](?:for|of|on|in|at)[ ]"
     r"|\b(?:entsperrt?|deaktiviert?|setzt?|schaltet?)[ ](?:bitte[ ]|sie[ ]|mir[ ])*"
     rf"(?:mein\w*|unser\w*|den|das|die|diese\w*)[ ]({_WORD}(?:[ ]{_WORD}){{0,2}})"
     rf"|\b(?:mein\w*|unser\w*|den|das|die|diese\w*)[ ]({_WORD})[ ](?:bitte[ ])?"
     r"(?:entsperren|zurücksetzen|deaktivieren|abschalten|freischalten)\b"
+)
+_BLOTTED = re.compile(
+    r"\b(?:unlock|disable|deactivate|suspend|entsperrt?|deaktiviert?)[ ](?:bitte[ ]|please[ ])?"
+    r"(?:my|the|our|mein\w*|unser\w*|den|das|die)[ ](·+)"
 )
 _STOP = re.compile(
     r"\b(?:for|of|on|in|at|and|please|because|so|since|für|von|auf|und|bitte|weil|da)\b"
@@ -66,6 +73,9 @@ class KnownWords:
         for word in _qualifiers(low):
             if not self._knows(word) and word not in names:
                 return word
+        blotted = _BLOTTED.search(low)
+        if blotted:  # "die Zwei-Faktor-Anmeldung": joined up as groups' names are
+            return text[blotted.start(1) : blotted.end(1)]
         for words in _objects(low):
             if not shipped_lexicon().found(words) and not ({*words.split()} & (_PRONOUNS | names)):
                 return words

@@ -61,6 +61,25 @@ _LOWER_CASE = re.compile(
 _SELF = re.compile(
     r"\b(?:i|me|my|mine|myself|ich|mich|mir|mein(?:e|en|em|er|es)?)\b|\bi'(?:m|ve|d|ll)\b"
 )
+_SELF_AS_SUBJECT = re.compile(
+    r"\b(?:add|remove|put|take|enrol|include|drop|delete|get|make|give|grant|move)(?: please)? me\b"
+    r"|\bi (?:need|want|have|would like|wish|should|must|am supposed) (?:to )?"
+    r"(?:be|become|join|leave)\b"
+    r"|\bmy (?:own )?(?:account|login|profile|membership)\b"
+    r"|(?<!melde )(?<!bedanke )(?<!freue )(?<!wende )(?<!beziehe )\bmich\b"
+    r"|\bmein(?:en|em|es|e)? (?:eigene\w* )?"
+    r"(?:konto|account|zugang|login|benutzerkonto|mitgliedschaft)\b"
+)
+_BESIDE = (
+    r"(?:\b(?:like|same as|just as|wie|analog zu)"
+    r"|\b(?:approved|authori[sz]ed|agreed|confirmed|allowed|granted|genehmigt|freigegeben|best(?:ä|ae)tigt"
+    r"|abgesprochen|abgestimmt|erlaubt)(?: \w+){0,2}? (?:by|with|from|von|durch|mit)) "
+)
+_INTRODUCED = (
+    r"(?:\b(?:this is|i am|i'm|my name is|hier ist|hier spricht|ich bin|ich hei(?:ß|ss)e"
+    r"|mein name ist|me|mich|(?:my|mein\w*) (?:account|login|profile|konto|zugang|benutzerkonto))"
+    r"(?: is| ist|:)? ?\(?)"
+)
 _SIGNATURE = re.compile(
     r"(?:^|\n)\s*(?:(?:best|kind|many|warm)\s+)?"
     r"(?:regards|cheers|sincerely|thanks|thank you|best)\b[ ,.!]*(?:\n|$)[\s\S]*$"
@@ -102,6 +121,20 @@ def people_in(text: str) -> tuple[Mentioned, ...]:
 def speaks_of_self(text: str) -> bool:
     """Whether the text speaks in the first person: about its writer, as far as nobody is named."""
     return _SELF.search(lowered(text)) is not None
+
+
+def stands_beside(text: str, name: str) -> bool:
+    """Whether a named person may be another than the one it is about.
+
+    "Add me to ci-users, Dan Wolter has it too": the writer names himself, or the name stands where
+    one compares with or refers to somebody. A name that he gives as his own is no other person.
+    """
+    low = lowered(_without_signature(text))
+    literal = re.escape(lowered(name))
+    introduced = rf"{_INTRODUCED}{literal}\b|\b{literal} (?:here|hier)\b|\n\s*{literal}\s*(?:\n|$)"
+    if re.search(introduced, low):
+        return False
+    return bool(_SELF_AS_SUBJECT.search(low) or re.search(_BESIDE + literal, low))
 
 
 def _without_signature(text: str) -> str:

@@ -88,6 +88,64 @@ def test_somebody_elses_account_is_named_and_never_taken_for_the_requesters(
         assert answer.parameters["subject"].value.lower() == subject.lower()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please add me to the group data-lake, Farid Nazari already has it",
+        "Please add me to the group data-lake. Approved by Howard Johnson",
+        "Please grant access to the group data-lake, approved by Howard Johnson",
+        "Ich muss Mitglied der Gruppe data-lake werden, genehmigt von Howard Johnson",
+        "Bitte nehmt mich in die Gruppe data-lake auf, Farid Nazari hat es auch",
+        "Remove me from the group data-lake\ndan.wolter takes over my work",
+        "I need to be a member of the group data-lake like Farid Nazari",
+        "Please disable my account, Dan Wolter has got the keys",
+    ],
+)
+def test_a_person_who_is_named_beside_the_writer_is_not_taken_for_the_subject(
+    classifier: LocalClassifier, text: str
+) -> None:
+    answer = ask(classifier, text)
+    assert answer.intent == ""
+    assert not answer.parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("Bob Miller here, please add me to the group data-lake", "Bob Miller"),
+        ("Please add me to the group data-lake\nBob Miller", "Bob Miller"),
+        ("Please disable my account dan.wolter, I am leaving", "dan.wolter"),
+        ("Please add Dan Wolter to the group data-lake", "Dan Wolter"),
+    ],
+)
+def test_a_name_that_the_writer_gives_as_his_own_or_as_the_object_is_the_subject(
+    classifier: LocalClassifier, text: str, subject: str
+) -> None:
+    answer = ask(classifier, text)
+    assert answer.intent
+    assert answer.parameters["subject"].value == subject
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Can you please disable MFA on my account",
+        "Please disable two-factor authentication for my account",
+        "disable notifications on my account please",
+        "Bitte deaktiviert die Zwei-Faktor-Anmeldung an meinem Konto",
+        "Bitte MFA für mein Konto deaktivieren",
+        "disable sync for the account of dan.wolter",
+        "Please disable bob.miller's email forwarding",
+        "remove my picture from the group data-lake",
+        "Entfernt bitte mein Bild aus der Gruppe data-lake",
+    ],
+)
+def test_what_belongs_to_an_account_is_not_the_account(
+    classifier: LocalClassifier, text: str
+) -> None:
+    assert ask(classifier, text).intent == ""
+
+
 def test_parameters_come_with_their_words(classifier: LocalClassifier) -> None:
     text = "Please add Carla Humble to the group data-lake until 31 March 2027."
     answer = ask(classifier, text)
