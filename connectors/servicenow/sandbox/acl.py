@@ -16,7 +16,8 @@ RowRule = Callable[[Row], bool]
 _OPEN = frozenset({
     "sys_user", "sys_user_group", "sys_user_grmember", "sys_user_role", "sys_user_group_type",
     "cmn_department", "cmn_location", "core_company", "cmn_schedule", "sys_choice", "sc_catalog",
-    "sc_category", "sc_cat_item", "sc_cat_item_producer", "item_option_new", "question_choice",
+    "sc_category", "sc_cat_item", "sc_cat_item_producer", "sc_cat_item_guide", "item_option_new",
+    "question_choice",
     "kb_knowledge_base", "kb_category", "chg_model", "sttrm_state", "sttrm_state_transition",
     "sttrm_transition_condition", "sys_user_delegate", "sys_attachment",
     "std_change_producer_version", "std_change_record_producer", "std_change_template",
@@ -28,6 +29,7 @@ _STAFF = frozenset({
     "sys_journal_field", "sys_dictionary", "cmdb_ci", "cmdb_rel_ci", "task_ci", "conflict",
     "task_cmdb_ci_service", "task_service_offering",
     "change_approval_definition", "sys_group_has_role", "sc_multi_row_question_answer",
+    "question_answer",
 })  # fmt: skip
 # The vendor answers 403 for these to an account without admin, not an empty list.
 FORBIDDEN = frozenset({

@@ -177,7 +177,8 @@ def test_an_order_lacks_nothing(requester: Api) -> None:
     refusal = order(requester, RESET, 400)
     assert refusal["error"]["message"] == "Mandatory Variables are required"
     order(requester, RESET, 400, sysparm_quantity="many", variables={"caller_id": ABEL})
-    order(requester, "0" * 32, 404)
+    refusal = order(requester, "0" * 32, 400)
+    assert refusal["error"]["message"] == "Security constraints prevent ordering of Item"
     order(requester, RESET, 400, variables=[1])
     shown = requester.get(f"/api/sn_sc/servicecatalog/items/{RESET}").json()["result"]
     assert shown["variables"][0]["label"] == "Whose password needs to be reset?"

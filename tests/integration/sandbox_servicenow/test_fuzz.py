@@ -131,7 +131,8 @@ path = st.one_of(
     ),
     st.builds(
         lambda part, record: f"/api/sn_sc/servicecatalog/items/{record}{part}",
-        st.sampled_from(["", "/order_now", "/submit_producer", "/add_to_cart", "/variables"]),
+        st.sampled_from(["", "/order_now", "/submit_producer", "/add_to_cart", "/variables",
+                         "/add_to_wishlist", "/get_invalid_delegated_users"]),
         st.sampled_from(["29a39e830a0a0b27007d1e200ad52253", "x",
                          "3f1dd0320a0a0b99000a53f7604a2ef9"]),
     ),

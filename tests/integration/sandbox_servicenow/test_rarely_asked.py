@@ -85,17 +85,16 @@ def test_catalogues_and_categories_are_read_one_by_one(agent: Api) -> None:
     assert {"Service Catalog", "Technical Catalog", "Standard Change Catalog"} <= titles
     assert agent.get(f"{SC}/catalogs/{CATALOG}/categories").json()["result"]
     assert agent.get(f"{SC}/categories/{HARDWARE}").json()["result"]["title"] == "Hardware"
-    agent.get(f"{SC}/catalogs/{'0' * 32}", 404)
+    agent.get(f"{SC}/catalogs/{'0' * 32}", 400)
     agent.get(f"{SC}/nothing", 400)
-    agent.session.delete(f"{agent.url}{SC}/cart/{'0' * 32}/empty", timeout=20)
     item = agent.records("sc_cat_item", "sys_class_name=sc_cat_item")[0]["sys_id"]
     agent.post(f"{SC}/items/{item}/submit_producer", {"variables": {}}, 400)
 
 
 def test_an_inactive_item_cannot_be_ordered(admin: Api) -> None:
     item = admin.create("sc_cat_item", name="gone", active="false")["sys_id"]
-    admin.get(f"{SC}/items/{item}", 404)
-    admin.post(f"{SC}/items/{item}/order_now", {"sysparm_quantity": 1}, 404)
+    admin.get(f"{SC}/items/{item}", 400)
+    admin.post(f"{SC}/items/{item}/order_now", {"sysparm_quantity": 1}, 400)
 
 
 def test_closing_an_item_closes_its_tasks_and_its_request(admin: Api) -> None:
