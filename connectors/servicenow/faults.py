@@ -5,13 +5,12 @@ from connectors.servicenow.accounts import Accounts
 from connectors.servicenow.answers import Record, text
 from connectors.servicenow.client import ServiceNowClient
 from connectors.servicenow.journals import Journals, token
-from connectors.servicenow.mapping import INCIDENT_STATES, map_or_raise
+from connectors.servicenow.mapping import TicketMapping
 from connectors.servicenow.settings import ServiceNowSettings
 from engine.domain.ticket import TicketState
-from engine.errors import ConfigurationError, OutcomeUnknownError
+from engine.errors import ConfigurationError, InvalidAnswerError, OutcomeUnknownError
 
 _FIELDS = ("sys_id", "number", "state", "correlation_id", "assigned_to", "sys_created_by")
-_RESOLVED = next(value for value, state in INCIDENT_STATES.items() if state is TicketState.RESOLVED)
 _TITLE_LIMIT = 160
 
 
@@ -22,11 +21,13 @@ class FaultIncident:
         self,
         client: ServiceNowClient,
         settings: ServiceNowSettings,
+        mapping: TicketMapping,
         accounts: Accounts,
         journals: Journals,
     ) -> None:
         self._client = client
         self._settings = settings
+        self._mapping = mapping
         self._accounts = accounts
         self._journals = journals
 
@@ -61,21 +62,30 @@ class FaultIncident:
                 raise
 
     def close(self, body: str, *, marker: str) -> None:
-        """Resolve the incident; one that a person took or moved is only told."""
+        """Resolve the incident; one that a person took or moved is only told.
+
+        Raises:
+            InvalidAnswerError: The write was answered with success and ignored.
+        """
         found = self._find(marker)
         if found is None:
             return
         sys_id = text(found, "sys_id")
-        state = map_or_raise(INCIDENT_STATES, "incident.state", text(found, "state"))
+        state = self._mapping.state("incident", text(found, "state"))
         if text(found, "assigned_to") or state is not TicketState.NEW:
             self._journals.add_once("incident", sys_id, "work_notes", body, f"{marker}|{body}")
             return
         values = {
-            "state": _RESOLVED,
+            "state": self._mapping.native_state("incident", TicketState.RESOLVED),
             "close_code": self._settings.resolve.close_code,
             "close_notes": body,
         }
-        self._client.update("incident", sys_id, values, fields=_FIELDS)
+        reply = self._client.update("incident", sys_id, values, fields=_FIELDS)
+        if text(reply, "state") != values["state"]:
+            raise InvalidAnswerError(
+                f"{self._client.name}: resolving the incident of a fault was answered with success"
+                " and ignored"
+            )
 
     def _find(self, marker: str) -> Record | None:
         key = token(marker)
@@ -88,6 +98,6 @@ class FaultIncident:
             row
             for row in rows
             if text(row, "correlation_id") == key
-            and map_or_raise(INCIDENT_STATES, "incident.state", text(row, "state")).is_open
+            and self._mapping.state("incident", text(row, "state")).is_open
         ]
         return own[0] if own else None

@@ -70,7 +70,7 @@ class ServiceNowTickets:
         )
         self._writes = DeskWrites(client, settings, self._mapping, self._accounts, self._around)
         self._desk = DeskGate(client, settings.desk, self._accounts, self._journals, self._around)
-        self._fault = FaultIncident(client, settings, self._accounts, self._journals)
+        self._fault = FaultIncident(client, settings, self._mapping, self._accounts, self._journals)
         self._check = DeskCheck(client, settings, clock)
         self._sources = {source.label: source for source in settings.tickets}
 

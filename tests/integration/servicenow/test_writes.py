@@ -15,6 +15,7 @@ from engine.domain.ticket import TicketField, TicketState
 from engine.errors import (
     ConfigurationError,
     DoesNotFitError,
+    InvalidAnswerError,
     MissingRightError,
     TiergateError,
     UnmappedValueError,
@@ -235,6 +236,32 @@ def test_a_fault_whose_answer_was_lost_is_opened_once(
     snow.desk.open_fault("Polling fails", "x", marker="m")
     query = {"sysparm_query": "correlation_display=Tiergate"}
     assert len(call("GET", f"{TABLE}/incident", params=query)) == 1
+
+
+def test_a_fault_that_stays_open_against_a_200_is_not_called_mended(
+    call: Call, snow: ServiceNowAdapters, sandbox: ServiceNowSandbox
+) -> None:
+    snow.desk.open_fault("Polling fails", "x", marker="m")
+    sandbox.faults.add({"kind": "ignored_state", "user": "tiergate"})
+    with pytest.raises(InvalidAnswerError, match="ignored"):
+        snow.desk.close_fault("It works again", marker="m")
+    sandbox.faults.remove()
+    snow.desk.close_fault("It works again", marker="m")
+    query = {"sysparm_query": "correlation_display=Tiergate"}
+    assert [one["state"] for one in call("GET", f"{TABLE}/incident", params=query)] == ["6"]
+
+
+def test_a_fault_in_a_configured_state_is_found_again(call: Call, connect: Connect) -> None:
+    own = connect(faults_group="Automation", states={"incident": {"10": "in_progress"}})
+    choice = {"name": "incident", "element": "state", "value": "10", "label": "Assigned"}
+    call("POST", f"{TABLE}/sys_choice", json={**choice, "language": "en", "inactive": "false"})
+    own.desk.open_fault("Polling fails", "x", marker="m")
+    query = {"sysparm_query": "correlation_display=Tiergate"}
+    (made,) = call("GET", f"{TABLE}/incident", params=query)
+    call("PATCH", f"{TABLE}/incident/{made['sys_id']}", json={"state": "10"})
+    own.desk.open_fault("Polling fails", "still", marker="m")
+    own.desk.close_fault("It works again", marker="m")
+    assert [one["state"] for one in call("GET", f"{TABLE}/incident", params=query)] == ["10"]
 
 
 # --- what the whole traffic holds
