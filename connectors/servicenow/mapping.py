@@ -66,7 +66,8 @@ TICKET_APPROVALS: Mapping[str, NativeApproval] = {
     "requested": NativeApproval.PENDING,
     "approved": NativeApproval.APPROVED,
     "rejected": NativeApproval.REJECTED,
-    "cancelled": NativeApproval.NONE,
+    # It was asked for and nobody said yes: that it was called off is no permission.
+    "cancelled": NativeApproval.PENDING,
     "not_required": NativeApproval.NONE,
     "duplicate": NativeApproval.NONE,
     "skipped": NativeApproval.NONE,

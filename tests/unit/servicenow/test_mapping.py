@@ -129,6 +129,8 @@ def test_major_incidents_and_security_matters_are_marked() -> None:
         ("approved", "requested", NativeApproval.PENDING),
         ("approved", "rejected", NativeApproval.REJECTED),
         ("requested", "approved", NativeApproval.PENDING),
+        ("cancelled", "approved", NativeApproval.PENDING),
+        ("not requested", "cancelled", NativeApproval.PENDING),
     ],
 )
 def test_an_item_is_approved_only_together_with_its_request(
