@@ -26,6 +26,7 @@ _VARIABLES = (
     f"{_QUESTION}reference",
 )  # fmt: skip
 _MASKED = "25"  # variable type "Masked": a secret that a requester typed; it is not read
+_REQUESTED_FOR = "31"  # variable type "Requested for": a user, without saying so in `reference`
 ENGINE = "system"  # the instance's own engine, as history names it: no person
 
 
@@ -92,6 +93,7 @@ class Around:
             text(row, f"{_OPTION}value")
             for row in rows
             if text(row, f"{_QUESTION}reference") == "sys_user"
+            or text(row, f"{_QUESTION}type") == _REQUESTED_FOR
         )
         found: dict[str, dict[str, str]] = {}
         for row in rows:

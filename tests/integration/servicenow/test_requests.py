@@ -108,6 +108,14 @@ def test_an_order_is_one_ticket_with_its_answers(call: Call, snow: ServiceNowAda
     assert {ticket.requester.id, ticket.creator.id, ticket.subject.id} == {ABEL}
 
 
+def test_a_requested_for_variable_names_its_user(call: Call, snow: ServiceNowAdapters) -> None:
+    query = {"sysparm_query": f"cat_item={PASSWORD_RESET}^name=caller_id"}
+    (question,) = call("GET", f"{TABLE}/item_option_new", params=query)
+    body = {"type": "31", "reference": ""}
+    call("PATCH", f"{TABLE}/item_option_new/{question['sys_id']}", json=body)
+    assert snow.desk.read(order(call)).variables["caller_id"] == "abel.tuter"
+
+
 def test_an_order_for_somebody_else_says_so(call: Call, snow: ServiceNowAdapters) -> None:
     ticket = snow.desk.read(order(call, requested_for=BOB))
     assert ticket.requester is not None
