@@ -159,7 +159,7 @@ def required_instant(record: Record, name: str) -> datetime:
     """
     try:
         found = parse_instant(text(record, name))
-    except ValueError:
+    except InvalidAnswerError:
         found = None
     if found is None:
         raise InvalidAnswerError(f"{name} holds no instant")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from engine.errors import PermanentError
+from engine.errors import InvalidAnswerError, PermanentError
 
 _FIELD = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _SYS_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -131,8 +131,11 @@ def parse_instant(text: str) -> datetime | None:
     """Return an instant as the server sends it (raw value, UTC); None for an empty text.
 
     Raises:
-        ValueError: The text is no instant.
+        InvalidAnswerError: The text is no instant.
     """
     if not text:
         return None
-    return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        raise InvalidAnswerError("an instant of the answer has another form than UTC") from None
