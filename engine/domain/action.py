@@ -117,3 +117,8 @@ class BoundAction:
     subject: BoundTarget
     targets: Mapping[str, BoundTarget] = field(default_factory=dict[str, BoundTarget])
     values: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """The stable ids of all that it is about: its subject and its targets."""
+        return frozenset({self.subject.id, *(target.id for target in self.targets.values())})

@@ -3,7 +3,7 @@
 The unique keys that enforce what the code promises.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,9 +119,16 @@ class UnitOfWork(Protocol):
         ...
 
     def handlings(
-        self, *, stages: Sequence[Stage] | None = None, limit: int = 1000
+        self,
+        *,
+        stages: Sequence[Stage] | None = None,
+        touching: Collection[str] | None = None,
+        limit: int = 1000,
     ) -> tuple[Handling, ...]:
-        """Return handlings, newest first, of these stages."""
+        """Return handlings, newest first, of these stages.
+
+        With `touching` only those whose plan is about one of these stable ids.
+        """
         ...
 
     def advance(

@@ -110,7 +110,7 @@ def busy_in(work: UnitOfWork, services: Services, handling: Handling) -> str:
     touched = _touched(plan_of(handling))
     for name in sorted(touched):
         work.count_effects(action=f"target {name}", since=services.now())
-    for other in work.handlings(stages=_AT_WORK):
+    for other in work.handlings(stages=_AT_WORK, touching=plan_of(handling).bound.touched):
         if other.id == handling.id or other.plan is None:
             continue
         if touched & _touched(other.plan):
@@ -124,16 +124,17 @@ def wake_waiting(services: Services, handling: Handling) -> None:
         return
     touched = _touched(handling.plan)
     with services.store.begin() as work:
-        waiting = work.handlings(stages=(Stage.READY, Stage.APPROVED, Stage.TIMEBOXED))
+        waiting = work.handlings(
+            stages=(Stage.READY, Stage.APPROVED, Stage.TIMEBOXED),
+            touching=handling.plan.bound.touched,
+        )
     for other in waiting:
         if other.reason and other.plan is not None and touched & _touched(other.plan):
             services.waker.wake(other.id)
 
 
 def _touched(plan: Plan) -> frozenset[str]:
-    bound = plan.bound
-    ids = (bound.subject.id, *(target.id for target in bound.targets.values()))
-    return frozenset(f"{bound.system} {name}" for name in ids)
+    return frozenset(f"{plan.bound.system} {name}" for name in plan.bound.touched)
 
 
 def consumption_of(handling: Handling) -> Consumption | None:

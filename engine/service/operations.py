@@ -20,9 +20,13 @@ def retry(services: Services, ticket: TicketRef, *, by: str) -> Handling:
 
     Raises:
         RecordNotFoundError: We never handled this ticket.
-        PreconditionError: It is still at work.
+        PreconditionError: It is still at work, or its ticket is closed.
     """
     latest = _latest(services, ticket)
+    with services.store.begin() as work:
+        seen = work.ticket(ticket)
+    if latest.stage.is_end and seen is not None and not seen.state.is_open:
+        raise PreconditionError(f"{ticket} is closed in {ticket.system}: open it there first")
     if not latest.stage.is_end:
         if latest.stage is not Stage.PARKED:
             raise PreconditionError(f"{ticket} is at stage {latest.stage}: nothing to retry")
@@ -72,15 +76,17 @@ def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
 
 
 def undo(services: Services, ticket: TicketRef, *, by: str) -> Handling:
-    """Start the inverse of what was done, as a new plan with its own tier and approval.
+    """Start the inverse of what was done last, as a new plan with its own tier and approval.
+
+    A later attempt that changed nothing (a retry that ended early, a taking back that was rejected)
+    leaves what an earlier one did to be taken back.
 
     Raises:
         RecordNotFoundError: We never handled this ticket.
         PreconditionError: Nothing of ours stands there, it has no inverse, or the target moved on.
     """
-    latest = _latest(services, ticket)
-    effect = _standing(services, latest)
-    plan = plan_of(latest)
+    done, effect = _standing(services, _latest(services, ticket))
+    plan = plan_of(done)
     fulfiller = services.fulfiller(plan.bound.system)
     inverse = fulfiller.catalogue()[plan.bound.action].inverse
     if not inverse:
@@ -106,22 +112,24 @@ def undo(services: Services, ticket: TicketRef, *, by: str) -> Handling:
             services,
             started,
             Stage.TRIAGED,
-            why=f"{by} asked to take {latest.id} back",
-            evidence={"intent": inverse, "undoes": latest.id, "effect": effect.key},
+            why=f"{by} asked to take {done.id} back",
+            evidence={"intent": inverse, "undoes": done.id, "effect": effect.key},
             classification=given,
-            subject=latest.subject,
+            subject=done.subject,
         )
     services.waker.wake(handling.id)
     return handling
 
 
-def _standing(services: Services, handling: Handling) -> Effect:
+def _standing(services: Services, latest: Handling) -> tuple[Handling, Effect]:
+    """Return the newest attempt that changed something, with its effect."""
+    prefix = latest.id.removesuffix(str(latest.attempt))
     with services.store.begin() as work:
-        effects = work.effects(handling.id)
-    for effect in effects:
-        if effect.kind is EffectKind.IMPLEMENT and effect.phase is EffectPhase.DONE:
-            return effect
-    raise PreconditionError(f"{handling.ticket}: no effect of ours stands")
+        for attempt in range(latest.attempt, 0, -1):
+            for effect in work.effects(f"{prefix}{attempt}"):
+                if effect.kind is EffectKind.IMPLEMENT and effect.phase is EffectPhase.DONE:
+                    return work.handling(f"{prefix}{attempt}"), effect
+    raise PreconditionError(f"{latest.ticket}: no effect of ours stands")
 
 
 def _latest(services: Services, ticket: TicketRef) -> Handling:

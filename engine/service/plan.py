@@ -18,7 +18,7 @@ from engine.service.terms import window_and_expiry
 from engine.service.world import Services
 
 _CORRELATION_LIMIT = 100
-_MOST_SCHEDULED = 8
+_MOST_LINES = 8
 
 
 def ready(services: Services, handling: Handling) -> Handling:
@@ -188,10 +188,13 @@ def _scheduled(services: Services, handling: Handling, plan: Plan) -> tuple[str,
     lines = [obstacle.line for obstacle in found.obstacles]
     if found.unreadable:
         lines.append(f"nothing runs until these schedules can be read: {found.unreadable}")
-    left_out = len(lines) - _MOST_SCHEDULED
-    if left_out > 0:
-        lines[_MOST_SCHEDULED:] = [f"and {left_out} more in the change system's calendar"]
-    return tuple(lines)
+    return _not_too_many(lines, "more in the change system's calendar")
+
+
+def _not_too_many(lines: list[str], what: str) -> tuple[str, ...]:
+    """Return as many as a person reads, and how many are left out: the text has to fit."""
+    left_out = len(lines) - _MOST_LINES
+    return (*lines[:_MOST_LINES], *([f"and {left_out} {what}"] if left_out > 0 else []))
 
 
 def _named_elsewhere(services: Services, handling: Handling, plan: Plan) -> tuple[str, ...]:
@@ -207,16 +210,14 @@ def _neighbours(services: Services, handling: Handling, plan: Plan) -> tuple[str
     """Our other changes on the same subject or targets that may run before this one."""
     stages = (Stage.OPENED, Stage.AWAITING, Stage.APPROVED, Stage.IMPLEMENTING)
     with services.store.begin() as work:
-        others = work.handlings(stages=stages, limit=200)
-    touched = {plan.bound.subject.id, *(item.id for item in plan.bound.targets.values())}
+        others = work.handlings(stages=stages, touching=plan.bound.touched)
     lines: list[str] = []
     for other in others:
         if other.id == handling.id or other.plan is None or other.change is None:
             continue
         bound = other.plan.bound
-        if touched & {bound.subject.id, *(item.id for item in bound.targets.values())}:
-            lines.append(f"{other.change.number} ({bound.action}, {bound.subject.name})")
-    return tuple(lines)
+        lines.append(f"{other.change.number} ({bound.action}, {bound.subject.name})")
+    return _not_too_many(lines, "more of ours on the same target")
 
 
 def correlation_id(services: Services, handling: Handling) -> str:

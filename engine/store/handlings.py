@@ -1,11 +1,12 @@
 """The rows of our handlings: `advance` is the only writer of `stage`."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, false, func, or_, select, update
 
 from engine.domain.canonical import JSON
 from engine.domain.handling import Handling
@@ -102,13 +103,22 @@ class HandlingRows(AuditRows):
         return self._one(_ROW.where(mine).order_by(HANDLING.c.attempt.desc()).limit(1))
 
     def handlings(
-        self, *, stages: Sequence[Stage] | None = None, limit: int = 1000
+        self,
+        *,
+        stages: Sequence[Stage] | None = None,
+        touching: Collection[str] | None = None,
+        limit: int = 1000,
     ) -> tuple[Handling, ...]:
-        """Return handlings, newest first, of these stages."""
+        """Return handlings, newest first, of these stages; see the port."""
         query = _ROW.order_by(HANDLING.c.created_at.desc(), HANDLING.c.id.desc()).limit(limit)
         if stages is not None:
             query = query.where(HANDLING.c.stage.in_([str(stage) for stage in stages]))
-        return self._all(query)
+        if touching is None:
+            return self._all(query)
+        # The database finds the few whose document holds such an id at all: most are not decoded.
+        named = [HANDLING.c.document.contains(_in_json(one), autoescape=True) for one in touching]
+        found = self._all(query.where(or_(false(), *named)))
+        return tuple(one for one in found if one.plan and one.plan.bound.touched & set(touching))
 
     def advance(
         self,
@@ -281,6 +291,11 @@ class HandlingRows(AuditRows):
 
     def _all(self, query: Select[*tuple[Any, ...]]) -> tuple[Handling, ...]:
         return tuple(_handling(row) for row in self._connection.execute(query))
+
+
+def _in_json(text: str) -> str:
+    """Return the text as it stands in a document."""
+    return json.dumps(text, ensure_ascii=True)
 
 
 def _taken(change: ChangeRef, handling: Handling, revision: int) -> str:

@@ -1,6 +1,6 @@
 """The unit of work of MemoryStore: transition check, compare-and-set, unique keys, chains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -77,12 +77,19 @@ class _HandlingRows(AuditRows):
         return max(self._of(ticket), key=lambda item: item.attempt, default=None)
 
     def handlings(
-        self, *, stages: Sequence[Stage] | None = None, limit: int = 1000
+        self,
+        *,
+        stages: Sequence[Stage] | None = None,
+        touching: Collection[str] | None = None,
+        limit: int = 1000,
     ) -> tuple[Handling, ...]:
-        """Return handlings, newest first."""
+        """Return handlings, newest first; with `touching` those about one of these ids."""
         found = [
             item for item in self._rows.handlings.values() if stages is None or item.stage in stages
         ]
+        if touching is not None:
+            ids = set(touching)
+            found = [item for item in found if item.plan and item.plan.bound.touched & ids]
         found.sort(key=lambda item: (item.created_at, item.id), reverse=True)
         return tuple(found[:limit])
 

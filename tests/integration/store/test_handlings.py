@@ -239,3 +239,17 @@ def test_a_row_edited_by_hand_is_refused(store: SQLStore, make: Any, url: str) -
     misfit = store.verify()
     assert misfit is not None
     assert "approved" in misfit.why
+
+
+def test_handlings_about_one_target_are_found_behind_any_number_of_others(
+    any_store: Store, make: Any
+) -> None:
+    with any_store.begin() as unit:
+        for name, subject in (("1", "uuid-\u00fc%"), ("2", "uuid-2"), ("3", "uuid-\u00fcx")):
+            handling = make.moved(unit, Stage.READY, gate=Gate.NONE, name=name)
+            plan = make.plan(make.ref(name), subject=subject)
+            unit.touch(handling, at=NOW, plan=plan)
+        found = unit.handlings(touching={"uuid-\u00fc%", "nobody"}, limit=1)
+        assert [one.ticket for one in found] == [make.ref("1")]
+        assert unit.handlings(stages=[Stage.PARKED], touching={"uuid-2"}) == ()
+        assert unit.handlings(touching=()) == ()
