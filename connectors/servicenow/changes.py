@@ -41,6 +41,7 @@ from engine.domain.refs import Account, ChangeRef, TicketRef
 from engine.domain.schedule import NativeSchedule
 from engine.errors import (
     InvalidAnswerError,
+    MissingRightError,
     OutcomeUnknownError,
     PlanChangedError,
     PreconditionError,
@@ -97,12 +98,17 @@ class ServiceNowChanges:
 
         Raises:
             InvalidAnswerError: More than one carries it.
+            MissingRightError: One that carries it is hidden from us: a second must not be made.
         """
-        rows, _ = self._client.all_rows(
+        rows, hidden = self._client.all_rows(
             _TABLE,
             q.equals("correlation_id", correlation_id),
             fields=("sys_id", "number", "correlation_id"),
         )
+        if hidden:
+            raise MissingRightError(
+                f"{self.system}: {hidden} changes with correlation id {correlation_id} are hidden"
+            )
         # A dropped term would match any change, and the server compares without regard to case.
         found = [row for row in rows if text(row, "correlation_id") == correlation_id]
         if len(found) > 1:

@@ -8,7 +8,12 @@ from connectors.servicenow.journals import Journals, token
 from connectors.servicenow.mapping import TicketMapping
 from connectors.servicenow.settings import ServiceNowSettings
 from engine.domain.ticket import TicketState
-from engine.errors import ConfigurationError, InvalidAnswerError, OutcomeUnknownError
+from engine.errors import (
+    ConfigurationError,
+    InvalidAnswerError,
+    MissingRightError,
+    OutcomeUnknownError,
+)
 
 _FIELDS = ("sys_id", "number", "state", "correlation_id", "assigned_to", "sys_created_by")
 _TITLE_LIMIT = 160
@@ -89,11 +94,15 @@ class FaultIncident:
 
     def _find(self, marker: str) -> Record | None:
         key = token(marker)
-        rows, _ = self._client.all_rows(
+        rows, hidden = self._client.all_rows(
             "incident",
             q.both(q.equals("correlation_id", key), q.equals("active", "true")),
             fields=_FIELDS,
         )
+        if hidden:
+            raise MissingRightError(
+                f"{self._client.name}: {hidden} incidents of this very fault are hidden from us"
+            )
         own = [
             row
             for row in rows

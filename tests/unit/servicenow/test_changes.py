@@ -18,6 +18,7 @@ from engine.errors import (
     ConfigurationError,
     DoesNotFitError,
     InvalidAnswerError,
+    MissingRightError,
     NotApprovedError,
     OutcomeUnknownError,
     PermanentError,
@@ -66,6 +67,15 @@ def stands(instance: Instance, **values: str) -> None:
 
 def replies(instance: Instance, **values: str) -> None:
     instance.write("PATCH", f"change_request/{CHANGE}", change(**values))
+
+
+def test_a_change_with_our_key_that_is_hidden_is_not_made_again(
+    instance: Instance, snow: ServiceNowAdapters
+) -> None:
+    instance.rows("change_request", [], total=1)
+    with pytest.raises(MissingRightError, match="hidden"):
+        snow.changes.open(DRAFT)
+    assert instance.bodies("POST") == []
 
 
 @pytest.mark.parametrize("hidden", [0, 1])
