@@ -127,11 +127,15 @@ def stands_beside(text: str, name: str) -> bool:
     """Whether a named person may be another than the one it is about.
 
     "Add me to ci-users, Dan Wolter has it too": the writer names himself, or the name stands where
-    one compares with or refers to somebody. A name that he gives as his own is no other person.
+    one compares with or refers to somebody. A name that he gives as his own is no other person, and
+    "dan.wolter to become a member" says whom it is about.
     """
     low = lowered(_without_signature(text))
     literal = re.escape(lowered(name))
-    introduced = rf"{_INTRODUCED}{literal}\b|\b{literal} (?:here|hier)\b|\n\s*{literal}\s*(?:\n|$)"
+    introduced = (
+        rf"{_INTRODUCED}{literal}\b|\b{literal} (?:here|hier|to (?:be|become|join))\b"
+        rf"|(?:^|\n)\s*{literal}\s*(?:\n|$)"
+    )
     if re.search(introduced, low):
         return False
     return bool(_SELF_AS_SUBJECT.search(low) or re.search(_BESIDE + literal, low))

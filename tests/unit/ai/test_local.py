@@ -116,6 +116,10 @@ def test_a_person_who_is_named_beside_the_writer_is_not_taken_for_the_subject(
         ("Please add me to the group data-lake\nBob Miller", "Bob Miller"),
         ("Please disable my account dan.wolter, I am leaving", "dan.wolter"),
         ("Please add Dan Wolter to the group data-lake", "Dan Wolter"),
+        (
+            "dan.wolter to become member of the group data-lake\nPlease make me a member of it.",
+            "dan.wolter",
+        ),
     ],
 )
 def test_a_name_that_the_writer_gives_as_his_own_or_as_the_object_is_the_subject(
