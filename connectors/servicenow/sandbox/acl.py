@@ -138,7 +138,8 @@ class AccessRules:
         if name == "sysapproval_approver" and not actor.has("itil"):
             stands_for = self.stands_for(actor)
             return lambda row: row["approver"] in stands_for
-        if name == "sys_user_has_role" and not actor.has("user_admin", "role_reader"):
+        reads_roles = actor.has("user_admin", "role_reader")
+        if name == "sys_user_preference" or (name == "sys_user_has_role" and not reads_roles):
             return lambda row: row["user"] == actor.sys_id
         if name == "kb_knowledge" and not actor.has("itil", "knowledge"):
             return lambda row: row["workflow_state"] == "published"

@@ -12,9 +12,12 @@ from connectors.servicenow.sandbox.api.batch import BatchApi
 from connectors.servicenow.sandbox.api.catalog import CatalogApi
 from connectors.servicenow.sandbox.api.change import ChangeApi
 from connectors.servicenow.sandbox.api.cmdb import CmdbApi
+from connectors.servicenow.sandbox.api.email import EmailApi
 from connectors.servicenow.sandbox.api.importset import ImportSetApi
+from connectors.servicenow.sandbox.api.knowledge import KnowledgeApi
 from connectors.servicenow.sandbox.api.legacy import LegacyApi
-from connectors.servicenow.sandbox.api.misc import KnowledgeApi, TinyUrls
+from connectors.servicenow.sandbox.api.meta import MetaApi
+from connectors.servicenow.sandbox.api.misc import TinyUrls
 from connectors.servicenow.sandbox.api.oauth import OAuthApi
 from connectors.servicenow.sandbox.api.stats import StatsApi
 from connectors.servicenow.sandbox.api.table import TableApi
@@ -58,6 +61,7 @@ class Router:
         attachments, changes = AttachmentApi(instance, table), ChangeApi(instance)
         knowledge, cmdb = KnowledgeApi(instance), CmdbApi(instance, table)
         imports, legacy = ImportSetApi(instance), LegacyApi(instance)
+        meta, mails = MetaApi(instance), EmailApi(instance)
         self._routes: list[tuple[re.Pattern[str], Handler]] = []
         self.add(
             rf"/api/now/{_VERSION}table/(?P<table>[^/]+)(?:/(?P<id>[^/]+))?/?",
@@ -94,9 +98,23 @@ class Router:
             lambda call, match: changes.handle(call, match["rest"]),
         )
         self.add(
-            rf"/api/sn_km_api/{_VERSION}knowledge/articles(?:/(?P<id>[^/]+))?/?",
-            lambda call, match: knowledge.handle(call, match["id"] or ""),
+            rf"/api/sn_km_api/{_VERSION}knowledge/articles(?P<rest>(?:/.*)?)",
+            lambda call, match: knowledge.handle(call, match["rest"]),
         )
+        self.add(
+            rf"/api/now/{_VERSION}email(?:/(?P<id>[^/]+))?/?",
+            lambda call, match: mails.handle(call, match["id"] or ""),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}cmdb/meta/(?P<name>[^/]+)/?",
+            lambda call, match: meta.configuration_class(call, match["name"]),
+        )
+        self.add(
+            rf"/api/now/{_VERSION}ui/meta/(?P<table>[^/]+)/?",
+            lambda call, match: meta.columns(call, match["table"]),
+        )
+        self.add("/api/now/ui/user/current_user/?", lambda call, _match: meta.caller(call))
+        self.add("/api/now/doc/table/schema/?", lambda call, _match: meta.tables(call))
         self.add(
             r"/(?P<table>[a-z0-9_]+?)(?:_list)?\.do",
             lambda call, match: legacy.handle(call, match["table"]),

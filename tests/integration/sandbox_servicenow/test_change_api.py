@@ -291,9 +291,11 @@ def test_configuration_items_are_made_and_related(admin: Api, daemon: Api) -> No
     path = "/api/now/cmdb/instance/cmdb_ci_linux_server"
     made = []
     for name in ("linux99", "linux100"):
-        body = {"attributes": {"name": name, "firewall_status": "intranet"}, "source": "x"}
+        attributes = {"name": name, "firewall_status": "intranet"}
+        body = {"attributes": attributes, "source": "ServiceNow"}
         made.append(admin.post(path, body)["result"]["attributes"]["sys_id"])
-    changed = patch(admin, f"{path}/{made[0]}", {"attributes": {"cpu_name": "i5"}})
+    body = {"attributes": {"cpu_name": "i5"}, "source": "ServiceNow"}
+    changed = patch(admin, f"{path}/{made[0]}", body)
     assert changed["result"]["attributes"]["cpu_name"] == "i5"
     kind = daemon.records("cmdb_rel_type", "name=Depends on::Used by")[0]
     relation = {"inbound_relations": [{"target": made[1], "type": kind["sys_id"]}]}

@@ -212,8 +212,9 @@ def test_incomplete_requests_are_refused(
 
 def test_relations_of_items_are_checked(admin: Api) -> None:
     path = "/api/now/cmdb/instance/cmdb_ci_linux_server"
-    made = admin.post(path, {"attributes": {"name": "checked"}})["result"]["attributes"]["sys_id"]
-    admin.post(path, {"attributes": "no object"}, 400)
+    body = {"attributes": {"name": "checked"}, "source": "ServiceNow"}
+    made = admin.post(path, body)["result"]["attributes"]["sys_id"]
+    admin.post(path, {**body, "attributes": "no object"}, 400)
     admin.post(f"{path}/{made}/relation", {"outbound_relations": [{"target": "x"}]}, 400)
     admin.post(
         f"{path}/{made}/relation", {"outbound_relations": ["x"], "inbound_relations": 1}, 200

@@ -21,7 +21,13 @@ from connectors.servicenow.sandbox.schema import Table
 from connectors.servicenow.sandbox.selection import Selection
 from connectors.servicenow.sandbox.store import Row
 
-_LIMIT = 1000
+_LIMIT = 10_000
+_JAVA = {
+    bool: "java.lang.Boolean",
+    int: "java.lang.Integer",
+    float: "java.lang.Double",
+    list: "java.util.List",
+}
 
 
 class CmdbApi:
@@ -48,12 +54,13 @@ class CmdbApi:
         if parts[1:2] == ["relation"]:
             return self._relation(call, row, parts[2:])
         if call.method == "GET":
-            return self._shown(row)
+            return self._shown(call, row)
         if call.method in ("PUT", "PATCH"):
             self._check(call, table)
             own = self._instance.schema.tables[row["sys_class_name"]]
             values = self._attributes(call)
-            return self._shown(self._records.update(own.name, row["sys_id"], values, call.actor))
+            changed = self._records.update(own.name, row["sys_id"], values, call.actor)
+            return self._shown(call, changed)
         raise ApiError(405, "Method not supported", None)
 
     def _check(self, call: Call, table: Table) -> None:
@@ -61,16 +68,41 @@ class CmdbApi:
             raise refused("Insert")
 
     def _attributes(self, call: Call) -> dict[str, str]:
-        attributes = object_body(call).get("attributes")
+        """Return what is to be written, with its source as where the item was discovered.
+
+        The vendor casts every value to a text of its language and answers 500 where that fails;
+        clients stringify for that reason.
+        """
+        body = object_body(call)
+        attributes = body.get("attributes")
+        if not isinstance(attributes, Mapping) and call.method != "POST":
+            message = 'Cannot invoke "java.util.Map.entrySet()" because "attributes" is null'
+            raise ApiError(500, message, None)
+        column = self._instance.schema.tables["cmdb_ci"].columns["discovery_source"]
+        source = text_of(body.get("source"))
+        if source not in column.choices:
+            named = ", ".join(column.choices)
+            detail = (
+                f"INVALID_INPUT_DATA: Invalid dataSource [{source or 'null'}]. Use one of the "
+                f"choices of [cmdb_ci.discovery_source]: {named}"
+            )
+            raise ApiError(400, "Exception while updating CMDB record", detail)
         if not isinstance(attributes, Mapping):
             raise ApiError(400, "Invalid payload", "attributes must be an object")
-        return {str(name): text_of(value) for name, value in attributes.items()}
+        for value in attributes.values():
+            if value is not None and not isinstance(value, str):
+                kind = _JAVA.get(type(value), "java.util.Map")
+                message = f"class {kind} cannot be cast to class java.lang.String"
+                raise ApiError(500, message, None)
+        given = {str(name): value or "" for name, value in attributes.items()}
+        return {**given, "discovery_source": source}
 
     def _many(self, call: Call, table: Table) -> Reply:
         if call.method == "POST":
             self._check(call, table)
             row = self._records.insert(table.name, self._attributes(call), call.actor)
-            return self._shown(row, 201)
+            self._relate_all(call, row, object_body(call))
+            return self._shown(call, row, 201)
         if call.method != "GET":
             raise ApiError(405, "Method not supported", None)
         selection = Selection(
@@ -86,25 +118,31 @@ class CmdbApi:
             {"result": [{"sys_id": row["sys_id"], "name": row["name"]} for row in rows]}
         )
 
-    def _shown(self, row: Row, status: int = 200) -> Reply:
+    def _shown(self, call: Call, row: Row, status: int = 200) -> Reply:
         own = row["sys_id"]
         result = {
             "attributes": row,
-            "outbound_relations": self._relations("parent", "child", own),
-            "inbound_relations": self._relations("child", "parent", own),
+            "outbound_relations": self._relations(call, "parent", "child", own),
+            "inbound_relations": self._relations(call, "child", "parent", own),
         }
         return json_reply({"result": result}, status)
 
-    def _relations(self, own: str, other: str, number: str) -> list[dict[str, object]]:
+    def _relations(self, call: Call, own: str, other: str, number: str) -> list[dict[str, object]]:
         name = self._instance.displays.name_of
+        base = f"{call.base}/api/now"
         return [
             {
                 "sys_id": one["sys_id"],
                 "type": {
                     "display_value": name("cmdb_rel_type", one["type"]),
+                    "link": f"{base}/table/cmdb_rel_type/{one['type']}",
                     "value": one["type"],
                 },
-                "target": {"display_value": name("cmdb_ci", one[other]), "value": one[other]},
+                "target": {
+                    "display_value": name("cmdb_ci", one[other]),
+                    "link": f"{base}/cmdb/instance/cmdb_ci/{one[other]}",
+                    "value": one[other],
+                },
             }
             for one in self._records.find("cmdb_rel_ci", **{own: number})
         ]
@@ -121,6 +159,10 @@ class CmdbApi:
         if call.method != "POST":
             raise ApiError(405, "Method not supported", None)
         body = object_body(call)
+        self._relate_all(call, row, body)
+        return self._shown(call, row)
+
+    def _relate_all(self, call: Call, row: Row, body: Mapping[str, object]) -> None:
         for key, own, other in (
             ("inbound_relations", "child", "parent"),
             ("outbound_relations", "parent", "child"),
@@ -129,7 +171,6 @@ class CmdbApi:
             for one in listed if isinstance(listed, list) else []:
                 if isinstance(one, Mapping):
                     self._relate(call, row, one, own, other)
-        return self._shown(row)
 
     def _relate(
         self, call: Call, row: Row, given: Mapping[object, object], own: str, other: str

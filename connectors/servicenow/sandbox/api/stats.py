@@ -1,5 +1,6 @@
 """The Aggregate API: GET /api/now[/v1]/stats/{table}."""
 
+from connectors.servicenow.sandbox.api.table import query_of
 from connectors.servicenow.sandbox.http import (
     ApiError,
     Call,
@@ -51,7 +52,7 @@ class _Aggregation:
         rule = instance.access.query_rule(call.actor, table)
         if rule:
             parts.append(self._compiler.where(parse(rule)))
-        parts.append(self._compiler.where(parse(call.parameter("sysparm_query"))))
+        parts.append(self._compiler.where(query_of(call)))
         self._where = " AND ".join(parts)
         self._groups = self._resolved("sysparm_group_by")
         self._count = call.flag("sysparm_count")
@@ -71,8 +72,8 @@ class _Aggregation:
         ]
 
     def _having(self) -> str:
-        """Read `sum^priority^>^20^count^state^>^5`."""
-        parts = self._call.parameter("sysparm_having").split("^")
+        """Read `sum^priority^>^20,count^state^>^5`; a `^` in the comma's place does as well."""
+        parts = self._call.parameter("sysparm_having").replace(",", "^").split("^")
         conditions: list[str] = []
         for start in range(0, len(parts) - _HAVING_PARTS + 1, _HAVING_PARTS):
             kind, name, operator, value = parts[start : start + _HAVING_PARTS]
@@ -99,13 +100,18 @@ class _Aggregation:
     def _order(self) -> str:
         terms: list[str] = []
         for name in self._call.parameter("sysparm_order_by").split(","):
-            field, _, direction = name.strip().partition("^")
-            found = self._scope.resolve(field)
-            descending = " DESC" if direction.upper() == "DESC" else ""
-            if field.upper() == "COUNT":
+            # `state`, `state^DESC`, `COUNT^DESC`, `AVG^state`, `AVG^state^DESC`
+            words = [word for word in name.strip().split("^") if word]
+            descending = " DESC" if words and words[-1].upper() == "DESC" else ""
+            words = words[:-1] if descending else words
+            if words and words[0].upper() == "COUNT":
                 terms.append(f"count(*){descending}")
-            elif found is not None:
-                terms.append(found.sql + descending)
+                continue
+            kind = words[0].lower() if len(words) > 1 else ""
+            found = self._scope.resolve(words[-1]) if words else None
+            if found is not None and kind in ("", *_KINDS):
+                target = f"{kind}({_numeric(found)})" if kind else found.sql
+                terms.append(target + descending)
         return f" ORDER BY {', '.join(terms)}" if terms else ""
 
     def _shaped(self, row: tuple[object, ...]) -> dict[str, object]:
