@@ -99,8 +99,10 @@ def summary(document: Document) -> Lines:
         who = _account(ticket["requester"], is_erased=is_erased)
         words = ticket["short_description"]
         found.append(("Asked", f"{moment(ticket['created_at'])} by {who}: {words}"))
-    for handling in document["handlings"][-1:]:
-        found += _summed_up(document, handling)
+    handlings = document["handlings"]
+    for handling in handlings:
+        which = f" (attempt {handling['attempt']})" if len(handlings) > 1 else ""
+        found += [(f"{name}{which}", text) for name, text in _summed_up(document, handling)]
     return found
 
 

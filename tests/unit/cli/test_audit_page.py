@@ -1,7 +1,8 @@
 from html.parser import HTMLParser
 
 from engine.cli.audit_page import audit_page
-from engine.cli.audit_sections import moment
+from engine.cli.audit_sections import moment, summary
+from engine.service.operations import undo
 from tests.unit.cli.chains import HOSTILE, Chains
 
 ORDER = (
@@ -62,6 +63,16 @@ def page(kept: Chains, description: str = "") -> str:
 
 def test_the_page_is_read_from_the_signal_to_the_seal(kept: Chains) -> None:
     assert tuple(Reader(page(kept)).headings) == ORDER
+
+
+def test_the_story_tells_of_every_attempt(kept: Chains) -> None:
+    ref = kept.approved()
+    undo(kept.world.services, ref, by="operator")
+    kept.world.run()
+    story = dict(summary(kept.export(ref)))
+    assert "approved by Olga Owner" in story["Approved (attempt 1)"]
+    assert "verified at the target" in story["Effect (implement) (attempt 1)"]
+    assert story["Plan (attempt 2)"].startswith("remove_group_member")
 
 
 def test_the_page_names_approver_time_plan_effect_and_proof(kept: Chains) -> None:

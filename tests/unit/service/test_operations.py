@@ -92,6 +92,28 @@ def test_undo_is_the_inverse_with_its_own_gate() -> None:
     assert world.directory.groups["dba"] == {"entry-own1"}
 
 
+def test_a_retry_of_a_closed_ticket_is_refused_instead_of_said_to_be_closed_by_a_person() -> None:
+    world, ref = fulfilled()
+    with pytest.raises(PreconditionError, match="open it there first"):
+        operations.retry(world.services, ref, by="operator")
+    assert world.handling(ref).attempt == 1
+
+
+def test_what_was_done_can_be_taken_back_after_an_attempt_that_did_nothing() -> None:
+    world, ref = fulfilled()
+    operations.undo(world.services, ref, by="operator")
+    world.run()
+    operations.release(world.services, ref, by="operator")
+    world.run()
+    assert world.handling(ref).stage is Stage.RELEASED
+    operations.undo(world.services, ref, by="operator")
+    world.run()
+    handling = world.handling(ref)
+    assert (handling.attempt, handling.stage) == (3, Stage.AWAITING)
+    assert handling.plan is not None
+    assert handling.plan.bound.action == "remove_group_member"
+
+
 def test_undo_is_refused_where_the_target_moved_on() -> None:
     world, ref = fulfilled()
     world.directory.groups["dba"].add("entry-new")
