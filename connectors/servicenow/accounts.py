@@ -81,7 +81,10 @@ class Accounts:
         )
 
     def members(self, group_id: str) -> tuple[Membership, ...] | None:
-        """Return a group's members by the group's own id; None when they cannot all be read."""
+        """Return a group's members by the group's own id; None when they cannot all be read.
+
+        Each belongs to it since his row was made or changed last, whichever is later.
+        """
         if not q.is_sys_id(group_id):
             return None
         try:
@@ -93,7 +96,7 @@ class Accounts:
         rows, hidden = self._client.all_rows(
             "sys_user_grmember",
             q.equals("group", group_id),
-            fields=("user", "group", "sys_created_on"),
+            fields=("user", "group", "sys_created_on", "sys_updated_on"),
         )
         if hidden or any(text(row, "group") != group_id for row in rows):
             return None
@@ -101,7 +104,10 @@ class Accounts:
         for row in rows:
             account = account_of(self._client.name, row, "user")
             if account is not None:
-                since = required_instant(row, "sys_created_on")
+                # An old row can be given another user: he belongs to the group since then.
+                since = max(
+                    required_instant(row, name) for name in ("sys_created_on", "sys_updated_on")
+                )
                 found.append(Membership(account=account, since=since))
         return tuple(found)
 

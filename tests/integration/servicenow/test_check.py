@@ -167,6 +167,26 @@ def test_accounts_carry_the_key_that_joins_persons(snow: ServiceNowAdapters) -> 
     assert snow.accounts.accounts_named("x^ORactive=true") == ()
 
 
+def test_a_member_who_took_over_an_old_row_is_a_new_member(
+    call: Call, snow: ServiceNowAdapters, sandbox: ServiceNowSandbox
+) -> None:
+    before = {one.account.id: one.since for one in snow.accounts.members(CAB) or ()}
+    assert HOWARD in before
+    (row,) = call(
+        "GET",
+        f"{TABLE}/sys_user_grmember",
+        params={"sysparm_query": f"group={CAB}^user={HOWARD}"},
+    )
+    sandbox.clock.advance(timedelta(hours=1))
+    body = {"user": "62826bf03710200044e0bfc8bcbe5df1"}
+    call("PATCH", f"{TABLE}/sys_user_grmember/{row['sys_id']}", json=body)
+    after = {one.account.id: one.since for one in snow.accounts.members(CAB) or ()}
+    since, former = after[body["user"]], before[HOWARD]
+    assert since is not None
+    assert former is not None
+    assert since >= former + timedelta(hours=1)
+
+
 def test_a_filter_with_a_mistyped_column_is_found_or_said_to_be_unproved(
     connect: Connect,
 ) -> None:

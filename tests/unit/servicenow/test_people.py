@@ -19,6 +19,7 @@ def member(number: int, group: str = GROUP) -> dict[str, object]:
         user=(f"{number:032d}", f"Person {number}"),
         group=(group, "CAB Approval"),
         sys_created_on="2026-01-01 00:00:00",
+        sys_updated_on="2026-01-01 00:00:00",
     )
 
 
