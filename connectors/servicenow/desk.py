@@ -147,6 +147,7 @@ class DeskWrites:
         Raises:
             DoesNotFitError: The text is longer than the field.
             InvalidAnswerError: The write was answered with success and ignored.
+            MissingRightError: Catalog tasks of the item are hidden from us.
         """
         if len(notes) > _LARGEST_NOTES:
             raise DoesNotFitError(f"close notes hold {_LARGEST_NOTES} characters, not {len(notes)}")

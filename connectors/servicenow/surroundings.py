@@ -18,6 +18,7 @@ from connectors.servicenow.mapping import (
 )
 from engine.domain.refs import Account
 from engine.domain.ticket import RunNow, TicketField
+from engine.errors import MissingRightError
 
 _OPTION = "sc_item_option."
 _QUESTION = "sc_item_option.item_option_new."
@@ -45,7 +46,7 @@ class Around:
         if not ids:
             return Surroundings(own, users={}, variables={}, edited={}, held=frozenset(), tasks={})
         is_request = table == "sc_req_item"
-        tasks = self.tasks(ids) if is_request else ()
+        tasks = self._seen_tasks(ids)[0] if is_request else ()
         owners = {one: one for one in ids}
         owners |= {text(task, "sys_id"): text(task, "request_item") for task in tasks}
         said = self._journals.commands(owners)
@@ -67,9 +68,20 @@ class Around:
         )
 
     def tasks(self, ids: Sequence[str]) -> tuple[Record, ...]:
-        """Return the catalog tasks of requested items."""
-        rows, _ = self._client.rows_of("sc_task", "request_item", ids, fields=TASK_FIELDS)
+        """Return the catalog tasks of requested items.
+
+        Raises:
+            MissingRightError: Some are hidden from us: a person may be at work on one.
+        """
+        rows, hidden = self._seen_tasks(ids)
+        if hidden:
+            raise MissingRightError(
+                f"{self._client.name}: {hidden} catalog tasks of the item are hidden (sc_task)"
+            )
         return rows
+
+    def _seen_tasks(self, ids: Sequence[str]) -> tuple[tuple[Record, ...], int]:
+        return self._client.rows_of("sc_task", "request_item", ids, fields=TASK_FIELDS)
 
     def _assignees(self, tasks: Sequence[Record]) -> Mapping[str, tuple[Account, ...]]:
         found: dict[str, tuple[Account, ...]] = {}

@@ -97,3 +97,14 @@ def test_somebody_elses_quote_of_our_note_is_not_our_note(snow: ServiceNowAdapte
         mock.patch(f"{API}/incident/{REF.id}", json={"result": record(sys_id=REF.id)})
         snow.desk.add_work_note(REF, "x", marker="m")
         assert [call.request.method for call in mock.calls].count("PATCH") == 1
+
+
+def test_an_item_with_a_hidden_task_is_not_completed(
+    instance: Instance, snow: ServiceNowAdapters
+) -> None:
+    item = TicketRef(system="snow", kind=TicketKind.SERVICE_REQUEST, id="a2" * 16, key="RITM001")
+    instance.write("GET", f"sc_req_item/{item.id}", record(sys_id=item.id, state="2"))
+    instance.rows("sc_task", [], total=1)
+    with pytest.raises(MissingRightError, match="sc_task"):
+        snow.desk.resolve(item, "done")
+    assert instance.bodies("PATCH") == []
