@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from engine.domain.change import Membership
 from engine.domain.decision import Authority
 from engine.domain.refs import Account, Person
-from engine.errors import TiergateError, TransientError
+from engine.errors import AuthenticationError, TiergateError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Finding, Severity
 
@@ -38,14 +38,19 @@ def check_authorities(
 def _unread(
     control: ChangeControl, authority: Authority, group: str, error: TiergateError
 ) -> Finding:
-    is_away = isinstance(error, TransientError)
-    reading = f"let the account read group {group} and its members"
+    match error:
+        case TransientError():
+            remedy = "see that the system can be reached, and check again"
+        case AuthenticationError():
+            remedy = "mend the account's credentials, and check again"
+        case _:
+            remedy = f"let the account read group {group} and its members"
     return Finding(
         severity=Severity.FAULT,
         code="authority-unread",
         system=control.system,
         seen=f"authority {authority.name}: {error}",
-        remedy="see that the system can be reached, and check again" if is_away else reading,
+        remedy=remedy,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from engine.domain.change import Membership
 from engine.domain.decision import Authority
 from engine.domain.refs import Account, Person
-from engine.errors import MissingRightError, TiergateError, TransientError
+from engine.errors import AuthenticationError, MissingRightError, TiergateError, TransientError
 from engine.ports.changes import ChangeControl
 from engine.ports.findings import Severity
 from engine.service.separation import check_authorities
@@ -58,10 +58,13 @@ def test_every_answer_of_the_group_has_its_severity(group: Group, severity: Seve
     ("error", "remedy"),
     [
         (TransientError("no route to host"), "reached"),
+        (AuthenticationError("the credentials were refused"), "credentials"),
         (MissingRightError("users"), "read group"),
     ],
 )
-def test_a_host_that_is_away_is_no_missing_right(error: TiergateError, remedy: str) -> None:
+def test_a_host_that_is_away_or_a_refused_password_is_no_missing_right(
+    error: TiergateError, remedy: str
+) -> None:
     (found,) = check_authorities(
         {"servicenow": cast("ChangeControl", Group(error=error))}, [OWNERS]
     )
