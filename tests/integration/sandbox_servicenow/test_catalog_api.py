@@ -89,6 +89,15 @@ def test_items_come_all_at_once_and_show_a_price_where_they_have_one(requester: 
     assert len(result(requester, "items", sysparm_type="whatever")) == len(found)
 
 
+def test_an_item_is_found_by_the_name_that_the_platform_keeps(admin: Api) -> None:
+    made = admin.create("sc_cat_item", name="Before")
+    assert made["sys_name"] == "Before"
+    admin.change("sc_cat_item", made["sys_id"], name="After")
+    (found,) = admin.records("sc_cat_item", "sys_name=After")
+    assert found["sys_id"] == made["sys_id"]
+    assert admin.records("sc_cat_item", "sys_name=Developer Laptop (Mac)")
+
+
 def test_a_cart_is_changed_line_by_line(requester: Api, agent: Api) -> None:
     emptied(requester)
     added = fill(requester)

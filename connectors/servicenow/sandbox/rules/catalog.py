@@ -9,10 +9,16 @@ _CLOSED = ("3", "4", "7")
 
 def register(records: Records) -> None:
     """Put the flow in force."""
+    records.before("sc_cat_item", before_offer)
     records.before("sc_request", before_request)
     records.before("sc_req_item", before_item)
     records.after("sc_task", after_task)
     records.after("sc_req_item", after_item)
+
+
+def before_offer(_records: Records, writing: Writing) -> None:
+    """Keep the name by which the platform's own lists know an item."""
+    writing.new["sys_name"] = writing.new["name"]
 
 
 def before_request(_records: Records, writing: Writing) -> None:
