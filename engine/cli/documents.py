@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from engine.domain.audit import AuditRow
 from engine.domain.canonical import JSON
 from engine.domain.classification import Classification
-from engine.domain.effect import Effect
+from engine.domain.effect import Effect, EffectPhase
 from engine.domain.handling import Handling
 from engine.domain.refs import Account, TicketRef
 from engine.domain.stage import Stage
@@ -174,9 +174,10 @@ def status_document(
     now: datetime,
     health: tuple[PollHealth, ...],
     counts: tuple[StageCount, ...],
+    effects: Mapping[EffectPhase, int],
     pauses: tuple[Pause, ...],
 ) -> dict[str, object]:
-    """Return how the daemon stands: polling by source, handlings by stage, pauses."""
+    """Return how the daemon stands: polling by source, handlings by stage, effects, pauses."""
     live = {str(stage): 0 for stage in Stage if not stage.is_end}
     return {
         "sources": [
@@ -193,6 +194,7 @@ def status_document(
             for one in health
         ],
         "stages": live | {str(one.stage): one.count for one in counts},
+        "effects": {str(phase): effects.get(phase, 0) for phase in EffectPhase},
         "oldest": {str(one.stage): _at(one.oldest_at) for one in counts if not one.stage.is_end},
         "pauses": [
             {

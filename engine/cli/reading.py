@@ -92,6 +92,7 @@ def status(*, config: ConfigOption = None, as_json: JSONOption = False) -> None:
             now=clock.now(),
             health=unit.health(),
             counts=unit.stage_counts(),
+            effects=unit.effect_phases(),
             pauses=unit.pauses(),
         )
     if as_json:

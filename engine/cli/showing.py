@@ -32,6 +32,10 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
         for stage, count in document["stages"].items()
         if count
     ] or ["  none"]
+    lines += ["", "Effects"]
+    lines += [
+        f"  {phase:{_WIDTH}} {count:>6}" for phase, count in document["effects"].items() if count
+    ] or ["  none"]
     lines += ["", "Paused"]
     return lines + ([_pause(one) for one in document["pauses"]] or ["  nothing"])
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from engine.domain.audit import AuditRow, SignedHead
 from engine.domain.canonical import JSON
-from engine.domain.effect import Consumption, Effect
+from engine.domain.effect import Consumption, Effect, EffectPhase
 from engine.domain.handling import Handling
 from engine.domain.refs import ChangeRef, TicketRef
 from engine.domain.stage import Stage
@@ -219,6 +219,10 @@ class UnitOfWork(Protocol):
         ...
 
     # --- governance
+    def effect_phases(self) -> Mapping[EffectPhase, int]:
+        """Return how many effects stand at each phase; a phase without any is left out."""
+        ...
+
     def pauses(self) -> tuple[Pause, ...]:
         """Return what is paused."""
         ...

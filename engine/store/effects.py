@@ -127,6 +127,13 @@ class EffectRows(HandlingRows):
                 f" {effect.owner} came with {effect.fence}"
             )
 
+    def effect_phases(self) -> Mapping[EffectPhase, int]:
+        """Return how many effects stand at each phase; a phase without any is left out."""
+        rows = self._connection.execute(
+            select(EFFECT.c.phase, func.count()).group_by(EFFECT.c.phase)
+        )
+        return {EffectPhase(phase): count for phase, count in rows}
+
     def count_effects(self, *, action: str, since: datetime, subject: str | None = None) -> int:
         """Return how many implementations of `action` began since then; removals are no uses.
 

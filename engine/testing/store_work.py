@@ -1,5 +1,6 @@
 """The unit of work of MemoryStore: transition check, compare-and-set, unique keys, chains."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -272,6 +273,10 @@ class MemoryUnitOfWork(_HandlingRows):
         if effect.fence < stored.fence or (effect.fence == stored.fence and not is_same):
             raise LeaseLostError(f"effect {effect.key}: a newer fence is stored")
         self._rows.effects[effect.key] = effect
+
+    def effect_phases(self) -> Mapping[EffectPhase, int]:
+        """Return how many effects stand at each phase; a phase without any is left out."""
+        return Counter(effect.phase for effect in self._rows.effects.values())
 
     def count_effects(self, *, action: str, since: datetime, subject: str | None = None) -> int:
         """Return how many implementations of `action` began since then."""

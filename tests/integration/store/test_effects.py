@@ -155,6 +155,13 @@ def test_a_withheld_effect_is_no_use_until_it_is_resumed(
         assert unit.count_effects(action=intended.action, since=since) == 1
 
 
+def test_effects_are_counted_by_phase(any_store: Store, intended: Effect) -> None:
+    with any_store.begin() as unit:
+        assert unit.effect_phases() == {EffectPhase.INTENT: 1}
+        unit.settle(dataclasses.replace(intended, phase=EffectPhase.UNKNOWN))
+        assert unit.effect_phases() == {EffectPhase.UNKNOWN: 1}
+
+
 def test_only_known_effects_are_settled_and_what_they_are_never_changes(
     any_store: Store, intended: Effect
 ) -> None:

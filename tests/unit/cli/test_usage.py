@@ -13,6 +13,7 @@ from engine import bootstrap
 from engine.cli.console import has_colour
 from engine.cli.main import app
 from engine.cli.running import require_embedded
+from engine.domain.effect import EffectPhase
 from engine.errors import ConfigurationError
 from engine.testing.interruptions import Killed
 from tests.unit.cli.chains import CONFIGURATION
@@ -135,6 +136,10 @@ def test_a_script_pauses_and_resumes_and_reads_what_stands(tmp_path: Path) -> No
         "reason": "maintenance",
         "system": None,
     }
+    stood = json.loads(run("status", "--json", "--config", config).stdout)
+    assert stood["pauses"][0]["reason"] == "maintenance"
+    assert stood["effects"] == dict.fromkeys(map(str, EffectPhase), 0)
+    assert "Effects\n  none" in run("status", "--config", config).stdout
     resumed = run("resume", "--json", "--config", config)
     assert json.loads(resumed.stdout) == {"action": None, "paused": False, "system": None}
     assert run("resume", "--json", "--config", config).exit_code == 1
