@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from connectors.jira.client import JiraClient
 from connectors.jira.values import listing, mapping, text_of
 from engine.domain.refs import ChangeRef
-from engine.errors import InvalidAnswerError, OutcomeUnknownError, TransientError
+from engine.errors import (
+    AuthenticationError,
+    InvalidAnswerError,
+    MissingRightError,
+    OutcomeUnknownError,
+    TransientError,
+)
 
 _NAMES = ("accountId", "name", "key")
 """What may name a user: the account id on Cloud, the user name or key on Data Center."""
@@ -49,16 +55,29 @@ class ChangeFiles:
         """Add watchers that are missing; read back.
 
         Raises:
-            MissingRightError: The account may not manage watchers.
+            MissingRightError: The account may not manage watchers, or one of them may not see it.
+            AuthenticationError: The account is refused as such.
             RecordNotFoundError: Jira knows no such user.
             InvalidAnswerError: Jira said yes and one of them does not watch.
         """
         missing = [one for one in who if one not in self._watching(ref)]
         for one in missing:
-            # A watcher that is added twice watches once.
-            self._client.write("POST", f"issue/{ref.id}/watchers", one, is_repeatable=True)
+            self._add(ref, one)
         if missing and (lost := set(missing) - self._watching(ref)):
             raise InvalidAnswerError(f"{ref}: {len(lost)} watchers were taken and do not watch")
+
+    def _add(self, ref: ChangeRef, one: str) -> None:
+        try:
+            # A watcher that is added twice watches once.
+            self._client.write("POST", f"issue/{ref.id}/watchers", one, is_repeatable=True)
+        except AuthenticationError:
+            # Data Center says 401 here of a right that we, or the watcher, lack. Whether it is our
+            # credentials after all, the account itself tells.
+            self._client.verify_session()
+            raise MissingRightError(
+                f"{ref}: {one} may not be added to its watchers: he may not see it, or our account"
+                " may not manage watchers"
+            ) from None
 
     def _watching(self, ref: ChangeRef) -> frozenset[str]:
         bean = mapping(self._client.get(f"issue/{ref.id}/watchers"), "watchers")

@@ -19,6 +19,7 @@ from engine.domain.plan import ChangeDraft
 from engine.domain.refs import ChangeRef, TicketRef
 from engine.errors import (
     DoesNotFitError,
+    MissingRightError,
     NotApprovedError,
     OutcomeUnknownError,
     PlanChangedError,
@@ -361,7 +362,7 @@ def test_who_is_told_watches_once_and_decides_nothing(harness: Harness) -> None:
     harness.changes.submit(ref, draft)
     harness.settle()
     before = harness.changes.snapshot(ref)
-    first, second = (harness.watcher(uid) for uid in (harness.agent, harness.requester))
+    first, second = (harness.watcher(uid) for uid in (harness.agent, harness.approvers[0]))
     harness.changes.watch(ref, [first])
     harness.changes.watch(ref, [first, second])
     found = harness.watchers(ref)
@@ -375,8 +376,19 @@ def test_nobody_is_taken_off_a_watch_list(harness: Harness) -> None:
     ref, _ = opened(harness)
     harness.changes.watch(ref, [harness.watcher(harness.agent)])
     before = harness.watchers(ref)
-    harness.changes.watch(ref, [harness.watcher(harness.requester)])
+    harness.changes.watch(ref, [harness.watcher(harness.approvers[0])])
     assert set(before) < set(harness.watchers(ref))
+
+
+def test_a_watcher_who_may_not_see_the_change_is_no_refusal_of_our_account(
+    harness: Harness,
+) -> None:
+    if harness.name != "jira-datacenter":
+        pytest.skip(f"{harness.name} lets anybody watch")
+    ref, _ = opened(harness)
+    with pytest.raises(MissingRightError, match="watchers"):
+        harness.changes.watch(ref, [harness.watcher(harness.requester)])
+    assert harness.changes.snapshot(ref).state is ChangeState.NEW
 
 
 def test_a_change_is_linked_to_its_ticket_also_of_another_system(harness: Harness) -> None:
