@@ -143,8 +143,12 @@ class StoreMachine(RuleBasedStateMachine):
             with self.store.begin() as unit:
                 unit.settle(dataclasses.replace(before, phase=phase))
         except AlreadyConsumedError:
-            assert self.keys[key] not in {EffectPhase.INTENT, EffectPhase.UNKNOWN}
+            # What may have been fired is never withheld, and what ended is never fired again.
+            may_have_run = self.keys[key] is EffectPhase.UNKNOWN and phase is EffectPhase.WITHHELD
+            assert may_have_run or self.keys[key] not in {EffectPhase.INTENT, EffectPhase.UNKNOWN}
             return
+        if phase is EffectPhase.WITHHELD:
+            assert self.keys[key] in {EffectPhase.INTENT, EffectPhase.WITHHELD}
         self.keys[key] = phase
 
     @rule()
