@@ -95,7 +95,6 @@ def _watch(
             say(f"the demo's people gave up; their log: {folder / 'people.log'}")
         if is_unattended or code != 0:
             return code or 0
-        stop.wait()
     say("ending")
     return 0
 
