@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.jira.sandbox import index, issues
+from connectors.jira.sandbox import issues
 from connectors.jira.sandbox.bulk import load
 from connectors.jira.sandbox.caps import CAPS
 from connectors.jira.sandbox.definition import Transition
 from connectors.jira.sandbox.desk_create import raise_request
 from connectors.jira.sandbox.limits import Throttle
+from connectors.jira.sandbox.moving import move_issue
 from connectors.jira.sandbox.people import Account
 from connectors.jira.sandbox.site import Site, desk_call
 from connectors.jira.sandbox.storage import dumps, loads
@@ -174,27 +175,5 @@ class Seeding:
             project = self._site.store.row("SELECT * FROM project WHERE key=?", one["project"])
             if project is None:
                 raise ValueError(f"no project {one['project']!r}")
-            keys.append(_move(call.site, issue, project))
+            keys.append(move_issue(call.site, issue, project))
         return keys
-
-
-def _move(site: Site, issue: Row, project: Row) -> str:
-    number = project["counter"] + 1
-    key = f"{project['key']}-{number}"
-    types = site.definition.types_of(project["template"])
-    kind = next((one["id"] for one in types if one["id"] == issue["type"]), types[0]["id"])
-    flow = site.definition.workflow(project["template"], kind)
-    row: Row = {
-        "project": project["id"],
-        "number": number,
-        "key": key,
-        "type": kind,
-        "status": issue["status"] if issue["status"] in flow.statuses else flow.initial,
-        "request_type": None,
-        "updated": site.now(),
-    }
-    site.store.run("UPDATE project SET counter=? WHERE id=?", number, project["id"])
-    site.store.run("INSERT OR REPLACE INTO moved VALUES (?, ?)", issue["key"], issue["id"])
-    site.store.update("issue", issue["id"], row)
-    index.refresh(site, issue["id"])
-    return key

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from connectors.jira.sandbox import beans, issues, show
+from connectors.jira.sandbox.auth import session_key
 from connectors.jira.sandbox.people import GLOBAL_PERMISSIONS
 from connectors.jira.sandbox.site import CLOUD_ONLY, DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.wire import Json, Reply, Row, bad_request, not_found, stamp
@@ -32,6 +33,9 @@ def server_info(call: Call) -> Json:
         info["defaultLocale"] = {"locale": "en_US"}
         info["serverTimeZone"] = "Etc/UTC"
         info["displayUrl"] = call.site.url
+    elif call.flag("doHealthCheck"):
+        told = "The search index is consistent with the database."
+        info["healthChecks"] = [{"name": "Index", "description": told, "passed": True}]
     return info
 
 
@@ -244,17 +248,21 @@ def configuration(call: Call) -> Json:
 # --- the session resource
 
 
-@auth_routes.on("GET", "/auth/1/session", flavours=DATA_CENTER_ONLY)
+@auth_routes.on("GET", "/auth/1/session", "/auth/latest/session", flavours=DATA_CENTER_ONLY)
 def session(call: Call) -> Json:
-    """Return the session of the caller."""
+    """Return the session of the caller, and how often somebody failed to open one."""
+    count, last = call.site.failures.get(call.user.name, (0, 0))
+    info: Row = {
+        "failedLoginCount": count,
+        "loginCount": 1,
+        "previousLoginTime": stamp(call.site.now(), call.zone),
+    }
+    if count:
+        info["lastFailedLoginTime"] = stamp(last, call.zone)
     return {
         "self": f"{call.site.url}/rest/api/latest/user?username={call.user.name}",
         "name": call.user.name,
-        "loginInfo": {
-            "failedLoginCount": 0,
-            "loginCount": 1,
-            "previousLoginTime": stamp(call.site.now(), call.zone),
-        },
+        "loginInfo": info,
     }
 
 
@@ -268,7 +276,9 @@ def cloud_session(call: Call) -> Json:
     }
 
 
-@auth_routes.on("DELETE", "/auth/1/session")
-def log_out(_call: Call) -> Json:
-    """End the session: there is none to end with Basic credentials or a token."""
+@auth_routes.on("DELETE", "/auth/1/session", "/auth/latest/session")
+def log_out(call: Call) -> Json:
+    """End the session of a cookie; with Basic credentials or a token there is none to end."""
+    key = session_key(call.headers.get("cookie", ""))
+    call.store.run("DELETE FROM token WHERE token=? AND name='session'", key)
     return Reply(status=HTTPStatus.NO_CONTENT)

@@ -299,7 +299,8 @@ def create_user(call: Call) -> Json:
     if group is not None:
         call.store.run("INSERT INTO membership VALUES (?, ?)", group["id"], number)
     found = call.people.by_id(number)
-    return Reply(status=HTTPStatus.CREATED, body=beans.user(call, found))
+    shown = _with_groups(call, found) if found is not None else None
+    return Reply(status=HTTPStatus.CREATED, body=shown)
 
 
 @routes.on("DELETE", "/user", flavours=DATA_CENTER_ONLY)

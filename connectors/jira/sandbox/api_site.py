@@ -4,6 +4,7 @@ import secrets
 from http import HTTPStatus
 
 from connectors.jira.sandbox import beans, issues
+from connectors.jira.sandbox.auth import note_failure
 from connectors.jira.sandbox.site import DATA_CENTER_ONLY, Call, Routes
 from connectors.jira.sandbox.storage import dumps, loads
 from connectors.jira.sandbox.wire import (
@@ -43,13 +44,16 @@ _PROPERTIES = {
 # --- sessions and tokens
 
 
-@rest_routes.on("POST", "/auth/1/session", anonymous=True, flavours=DATA_CENTER_ONLY)
+@rest_routes.on(
+    "POST", "/auth/1/session", "/auth/latest/session", anonymous=True, flavours=DATA_CENTER_ONLY
+)
 def log_in(call: Call) -> Json:
     """Open a session for a name and a password; its cookie stands for both."""
     body = call.json()
     name, password = str(body.get("username", "")), str(body.get("password", ""))
     account = call.people.login(name, password)
     if account is None:
+        note_failure(call.site, name)
         raise ApiError(
             HTTPStatus.UNAUTHORIZED,
             {"errorMessages": ["Login failed"], "errors": {}},

@@ -14,6 +14,7 @@ from connectors.jira.sandbox import (
     api_avatars,
     api_boards,
     api_bulk_properties,
+    api_bulk_work,
     api_changelog,
     api_columns,
     api_comments,
@@ -28,6 +29,8 @@ from connectors.jira.sandbox import (
     api_paged,
     api_part_lists,
     api_people,
+    api_permission_checks,
+    api_pickers,
     api_preferences,
     api_projects,
     api_rank,
@@ -79,6 +82,7 @@ _MODULES: tuple[Routes, ...] = (
     api_jql.routes,
     api_preferences.routes,
     api_bulk_properties.routes,
+    api_bulk_work.routes,
     api_dashboards.internal_routes,
     api_find_more.routes,
     api_talk_more.routes,
@@ -88,6 +92,8 @@ _MODULES: tuple[Routes, ...] = (
     api_paged.routes,
     api_part_lists.routes,
     api_people.routes,
+    api_permission_checks.routes,
+    api_pickers.routes,
     api_groups.routes,
     api_projects.routes,
     api_rank.routes,
@@ -196,6 +202,8 @@ class JiraApp:
             raw=raw,
         )
         if who.failed:
+            given = auth.credentials(headers.get("authorization", ""))
+            auth.note_failure(self._site, given[0] if given else "")
             call.answer["X-Seraph-LoginReason"] = "AUTHENTICATED_FAILED"
             if not self._site.cloud:
                 return _login_page()

@@ -44,13 +44,28 @@ def login(site: Site, headers: Mapping[str, str]) -> Login:
     return Login(caller=caller, failed=caller is None)
 
 
-def _session(site: Site, header: str) -> Login:
-    """Return who a session cookie stands for; an old one counts as none (Data Center)."""
+def note_failure(site: Site, name: str) -> None:
+    """Count a login that failed; the session resource tells of it."""
+    known = site.people.by_name(name)
+    if known is not None:
+        count, _ = site.failures.get(known.name, (0, 0))
+        site.failures[known.name] = (count + 1, site.now())
+
+
+def session_key(header: str) -> str:
+    """Return the session that a Cookie header names, or ""."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == "JSESSIONID" and not site.cloud:
-            return Login(caller=site.people.bearer(value, site.now()), failed=False)
-    return Login(caller=None, failed=False)
+        if name == "JSESSIONID":
+            return value
+    return ""
+
+
+def _session(site: Site, header: str) -> Login:
+    """Return who a session cookie stands for; an old one counts as none (Data Center)."""
+    value = session_key(header)
+    caller = site.people.bearer(value, site.now()) if value and not site.cloud else None
+    return Login(caller=caller, failed=False)
 
 
 def name_of(site: Site, header: str) -> str:

@@ -112,8 +112,8 @@ def status(call: Call, number: str) -> Row:
     row = call.definition.statuses[number]
     return {
         "self": f"{call.api}/status/{number}",
-        "description": "",
-        "iconUrl": f"{call.site.url}/images/icons/statuses/generic.png",
+        "description": row.get("description", ""),
+        "iconUrl": f"{call.site.url}/images/icons/statuses/{row.get('icon', 'generic')}.png",
         "name": row["name"],
         "id": number,
         "statusCategory": category(call, call.definition.categories[row["category"]]),

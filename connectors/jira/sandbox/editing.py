@@ -67,6 +67,8 @@ class Edit:
         if name == "comment" and isinstance(value, dict):
             self._operate(name, [{"add": value}])
             return
+        if name == "project" and self.issue is not None and self._same_project(value):
+            return  # clients send the project along; only another one is refused
         spec = self._spec(name)
         if spec is None:
             return
@@ -81,6 +83,10 @@ class Edit:
                 if name == "summary"
                 else f"{spec.name} is required."
             )
+
+    def _same_project(self, value: Json) -> bool:
+        named = {str(value.get(one)) for one in ("id", "key")} if isinstance(value, dict) else set()
+        return bool(named & {str(self.project["id"]), self.project["key"]})
 
     def _operate(self, name: str, operations: Json) -> None:
         if not isinstance(operations, list):

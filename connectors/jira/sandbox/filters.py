@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from connectors.jira.sandbox import beans
 from connectors.jira.sandbox.people import Account
@@ -150,7 +150,7 @@ def bean(call: Call, row: Row) -> Row:
         "owner": beans.user_of(call, row["owner"]),
         "jql": jql,
         "viewUrl": f"{call.site.url}/issues/?filter={row['id']}",
-        "searchUrl": f"{call.api}/search?jql={quote(jql)}",
+        "searchUrl": f"{call.api}/search?jql={quote_plus(jql)}",
         "favourite": any(one["account"] == call.user.id for one in marked),
         "sharePermissions": [share_bean(call, one) for one in held.get("sharePermissions") or ()],
     }

@@ -14,7 +14,7 @@ routes = Routes()
 def field_meta(call: Call, spec: FieldSpec, project: Row) -> Row:
     """Return what a form needs to know about a field."""
     meta: Row = {
-        "required": spec.required,
+        "required": spec.required or spec.kind == "resolution",
         "schema": show.schema(spec),
         "name": spec.name,
         "key": spec.id,

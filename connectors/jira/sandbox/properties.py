@@ -18,9 +18,9 @@ def write_property(call: Call, issue: Row, key: str, value: Json) -> bool:
     """Set a property; return whether it is new.
 
     Raises:
-        ApiError: 400 for an empty or too long value, or a bad key.
+        ApiError: 400 for an empty (`null` on Cloud) or too long value, or a bad key.
     """
-    if value is None:
+    if value is None and call.cloud:
         raise bad_request("The property value cannot be empty.")
     text = dumps(value)
     if len(text) > _LONGEST:

@@ -109,13 +109,15 @@ def known(call: Call) -> list[FieldSpec]:
     return [spec for spec in call.definition.fields.values() if call.cloud or not spec.cloud_only]
 
 
-EXPANDS = "renderedFields,names,schema,operations,editmeta,changelog,versionedRepresentations"
+_EXPANDS = "operations,editmeta,changelog,versionedRepresentations"
 
 
 def issue(call: Call, row: Row, specs: list[FieldSpec]) -> Row:
     """Return the bean of an issue with the values of these fields."""
     return {
-        "expand": f"{EXPANDS},customfield_10010.requestTypePractice" if call.cloud else EXPANDS,
+        "expand": f"renderedFields,names,schema,{_EXPANDS},customfield_10010.requestTypePractice"
+        if call.cloud
+        else f"renderedFields,names,schema,transitions,{_EXPANDS}",
         "id": str(row["id"]),
         "self": f"{call.api}/issue/{row['id']}",
         "key": row["key"],

@@ -31,6 +31,8 @@ class Site:
     lag: int = 0
     """Milliseconds until a write reaches the search index; 0 means at once."""
     equal_stamp: int = 0
+    failures: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """How often a login name failed to log in since the start, and when last."""
     caps: dict[str, int] = field(default_factory=dict)
     """Limits per issue that a seed has lowered, by table."""
 

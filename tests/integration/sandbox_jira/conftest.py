@@ -68,6 +68,7 @@ EXEMPT: tuple[tuple[str, str, str], ...] = (
     ("jira-dc", r"/avatar/temporary 40[03] ", "a picture that is none is refused"),
     ("*", r"/version 400 undocumented", "an order or a page that is none is refused everywhere"),
     ("jira-dc", r"PUT /api/2/version/\{id\} 400 ", "a taken name (the vendor's own Java client)"),
+    ("jira-dc", r"/project/type/\{projectTypeKey\} 404 ", "told of its /accessible alone"),
     ("jira-dc", r"POST .*/votes 204 |POST .*/remotelink 201 ", "documented by their text only"),
 )
 

@@ -79,6 +79,18 @@ class Nonsense:
         return json.dumps(self.value()).encode()
 
 
+# Before the nonsense, which may delete the project.
+def test_a_number_of_many_digits_is_kept_and_given_back(desk: Any) -> None:
+    admin = desk.as_("admin")
+    path = "/rest/api/2/user/properties/large"
+    assert admin.status("PUT", path, json={"n": 10**30}) in {200, 201}
+    assert admin.get(path)["value"] == {"n": 10**30}
+    issue = desk.ops_issue()
+    path = f"/rest/api/2/issue/{issue}/properties/large"
+    assert admin.status("PUT", path, json=10**30) == 201
+    assert admin.send("GET", path).json()["value"] == 10**30
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_nonsense_is_answered_with_a_fault(desk: Any, seed: int) -> None:
     source = Nonsense(seed)
@@ -134,14 +146,3 @@ def test_a_malformed_header_is_refused_or_passed_over_and_nobody_waits(
     if answer:
         assert 400 <= int(answer.split(b" ", 2)[1]) < 500
     assert desk.as_("admin").status("GET", "/rest/api/2/serverInfo") == 200
-
-
-def test_a_number_of_many_digits_is_kept_and_given_back(desk: Any) -> None:
-    admin = desk.as_("admin")
-    path = "/rest/api/2/user/properties/large"
-    assert admin.status("PUT", path, json={"n": 10**30}) in {200, 201}
-    assert admin.get(path)["value"] == {"n": 10**30}
-    issue = desk.ops_issue()
-    path = f"/rest/api/2/issue/{issue}/properties/large"
-    assert admin.status("PUT", path, json=10**30) == 201
-    assert admin.send("GET", path).json()["value"] == 10**30

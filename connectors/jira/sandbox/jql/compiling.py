@@ -11,6 +11,7 @@ from connectors.jira.sandbox.index import text_day
 from connectors.jira.sandbox.jql import history
 from connectors.jira.sandbox.jql.columns import COLUMNS, field_spec, order_by
 from connectors.jira.sandbox.jql.moments import moment
+from connectors.jira.sandbox.jql.saved import NAMES, saved_query
 from connectors.jira.sandbox.jql.sql import Sql, both, condition, empty_set, inverse, one_of
 from connectors.jira.sandbox.jql.syntax import (
     Both,
@@ -337,6 +338,17 @@ def _watcher(scope: Scope, clause: Clause) -> Sql:
     return _plain(scope, spec, clause)
 
 
+def _filter(scope: Scope, clause: Clause) -> Sql:
+    if clause.operator not in {"=", "!=", "in", "not in"}:
+        raise _refuse(clause)
+    inner: list[Sql] = []
+    for one in clause.operands:
+        inside, query = saved_query(scope, one)
+        inner.append(condition("1") if query.where is None else _node(inside, query.where))
+    found = both("OR", inner)
+    return inverse(found) if clause.operator in {"!=", "not in"} else found
+
+
 _Special: TypeAlias = Callable[[Scope, Clause], Sql]
 _SPECIAL: Mapping[str, _Special] = {
     **dict.fromkeys(("key", "id", "issue", "issuekey"), _keys),
@@ -346,6 +358,7 @@ _SPECIAL: Mapping[str, _Special] = {
     "customfield_10029": _approvals,
     "cf[10029]": _approvals,
     "watcher": _watcher,
+    **dict.fromkeys(NAMES, _filter),
 }
 _BY_KIND: Mapping[str, Callable[[Scope, FieldSpec, Clause], Sql]] = {
     "datetime": _moments,

@@ -18,6 +18,8 @@ class Scope:
     """The caller and the moment in which a query is read."""
 
     call: Call
+    filters: tuple[int, ...] = ()
+    """The saved filters whose queries are being read, outermost first."""
     now: int = field(init=False)
 
     def __post_init__(self) -> None:
