@@ -28,7 +28,9 @@ def recover(services: Services, handling: Handling) -> Handling | None:
             if services.now() < effect.lease_until:
                 moves.wait_for_lease(services, handling, effect.lease_until)
                 return None
-            return _take_over(services, handling, take_over(services, effect))
+            if FIRING not in effect.evidence:
+                return _go_on(services, handling, effect)
+            return _verify(services, handling, take_over(services, effect))
         case EffectPhase.WITHHELD:
             raise AssertionError("a withheld effect goes back to waiting with its handling")
         case EffectPhase.FAILED | EffectPhase.BACKED_OUT:
@@ -39,9 +41,7 @@ def recover(services: Services, handling: Handling) -> Handling | None:
             )
 
 
-def _take_over(services: Services, handling: Handling, effect: Effect) -> Handling | None:
-    if FIRING not in effect.evidence:
-        return _go_on(services, handling, effect)
+def _verify(services: Services, handling: Handling, effect: Effect) -> Handling | None:
     evidence = verify_now(services, handling, effect)
     if evidence.is_as_planned:
         return verified(services, handling, effect, evidence)
@@ -68,9 +68,11 @@ def _go_on(services: Services, handling: Handling, effect: Effect) -> Handling |
 
     Else it goes back to where it waits, where the same look says how it ends.
     """
-    if because := _unwanted(services, handling):
-        return hold_back(services, handling, effect, because)
-    return fire(services, handling, effect)
+    because = _unwanted(services, handling)
+    own = take_over(services, effect)  # the lease begins behind the look, however long that took
+    if because:
+        return hold_back(services, handling, own, because)
+    return fire(services, handling, own)
 
 
 def _unwanted(services: Services, handling: Handling) -> str:

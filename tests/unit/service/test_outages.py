@@ -143,6 +143,21 @@ def test_an_intent_that_an_outage_kept_for_days_does_not_run_unattended_any_more
     assert "waited too long" in world.handling(ref).reason
 
 
+def test_a_look_that_takes_longer_than_the_lease_keeps_no_interrupted_intent_waiting() -> None:
+    is_slow = [False]
+
+    def watch(point: str) -> None:
+        if point == "before directory.implement" and not is_slow[0]:
+            is_slow[0] = True
+            raise TransientError("no route")
+        if point == "after desk.read" and is_slow[0]:
+            world.clock.advance(timedelta(minutes=3))
+
+    world, ref = approved(JOIN, watch)
+    world.pass_time(HOUR, stride=timedelta(minutes=1))
+    assert world.handling(ref).stage is Stage.FULFILLED
+
+
 @pytest.mark.parametrize("text", [RESET, JOIN])
 def test_an_outage_that_never_ends_after_the_intent_is_a_persons(text: str) -> None:
     down = Down("directory.implement", TransientError("no route"))
