@@ -204,6 +204,7 @@ def load_installation(
     system_models: Mapping[str, type[BaseModel]],
     *,
     environment: Mapping[str, str] | None = None,
+    is_offline: bool = False,
 ) -> Installation:
     """Read, check and resolve an installation file.
 
@@ -211,6 +212,7 @@ def load_installation(
         path: The file; relative paths in it start at its folder.
         system_models: The connectors' settings models by `kind`; mail uses the kind `smtp`.
         environment: Where `env:` references lead; by default the process environment.
+        is_offline: No system will be asked: only the store's own secret must lead somewhere.
 
     Raises:
         ConfigurationError: Every mistake at once, a line each with file:line:column.
@@ -218,7 +220,9 @@ def load_installation(
     problems = Problems()
     document = load_document(path)
     source = SecretSource(
-        environment=os.environ if environment is None else environment, base=path.parent
+        environment=os.environ if environment is None else environment,
+        base=path.parent,
+        only=(("store",),) if is_offline else None,
     )
     data, hidden = resolve_all(document.data, (), document, source, problems)
     file = validate(InstallationFile, data, document, problems, hidden=hidden)

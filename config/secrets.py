@@ -20,10 +20,19 @@ _LONGEST = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSource:
-    """Where references lead: the process environment and the folder of the configuration file."""
+    """Where references lead: the process environment and the folder of the configuration file.
+
+    Attributes:
+        only: The paths below which a reference must lead somewhere; None: every one must.
+    """
 
     environment: Mapping[str, str] = field(repr=False)
     base: Path
+    only: tuple[Loc, ...] | None = None
+
+    def is_needed(self, at: Loc) -> bool:
+        """Whether the reference at this path must lead somewhere."""
+        return self.only is None or any(at[: len(path)] == path for path in self.only)
 
     def resolve(self, reference: str) -> SecretStr:
         """Return the value behind a reference; one line end at its end is not part of it.
@@ -81,7 +90,8 @@ def resolve_all(
         try:
             return source.resolve(data).get_secret_value(), frozenset({at})
         except ValueError as error:
-            problems.add(document.place(at), f'"{data}" leads nowhere ({error})')
+            if source.is_needed(at):
+                problems.add(document.place(at), f'"{data}" leads nowhere ({error})')
             return "unresolved", frozenset({at})
     return data, frozenset()
 

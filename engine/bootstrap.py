@@ -130,13 +130,16 @@ class NoWaker:
 
 
 @contextmanager
-def open_installation(path: Path) -> Generator[Opened]:
+def open_installation(path: Path, *, is_offline: bool = True) -> Generator[Opened]:
     """Load the configuration and open the store.
+
+    Offline the secrets of systems, directories and mail need not be there: an operator without the
+    daemon's environment can look at the store, and pause.
 
     Raises:
         ConfigurationError: A mistake in the file, with its place.
     """
-    installation = load_installation(path, models())
+    installation = load_installation(path, models(), is_offline=is_offline)
     try:
         installation.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -153,16 +156,20 @@ def open_installation(path: Path) -> Generator[Opened]:
 
 @contextmanager
 def open_daemon(
-    path: Path, *, waker: Callable[[str], None] | None = None, tiers: Path | None = None
+    path: Path,
+    *,
+    waker: Callable[[str], None] | None = None,
+    tiers: Path | None = None,
+    is_offline: bool = False,
 ) -> Generator[Daemon]:
     """Load configuration and tier map, and build every adapter; nothing is asked outside yet.
 
-    `tiers` names another tier map than the installed one.
+    `tiers` names another tier map than the installed one; `is_offline` is as for the installation.
 
     Raises:
         ConfigurationError: A mistake in one of the files, with its place.
     """
-    with open_installation(path) as opened, ExitStack() as closing:
+    with open_installation(path, is_offline=is_offline) as opened, ExitStack() as closing:
         installation, clock = opened.installation, opened.clock
         itsm = {
             name: build_itsm(entry.kind, name, entry.settings, clock)

@@ -34,7 +34,8 @@ def check(
     *, config: ConfigOption = None, file: FileOption = None, as_json: JSONOption = False
 ) -> None:
     """Lint a tier map and run its own tests; exit 2 when it cannot be used, 1 when a test fails."""
-    with errors_end_the_command(), open_daemon(config_path(config), tiers=file) as daemon:
+    opening = open_daemon(config_path(config), tiers=file, is_offline=True)
+    with errors_end_the_command(), opening as daemon:
         report = check_tier_map(
             file or daemon.opened.installation.tiers,
             daemon.catalogue,

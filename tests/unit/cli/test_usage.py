@@ -1,7 +1,9 @@
 """Wrong usage and bad input end with a sentence that says what to do, exit 2, nothing started."""
 
 import json
+import re
 import stat
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,33 @@ def test_a_script_pauses_and_resumes_and_reads_what_stands(tmp_path: Path) -> No
     resumed = run("resume", "--json", "--config", config)
     assert json.loads(resumed.stdout) == {"action": None, "paused": False, "system": None}
     assert run("resume", "--json", "--config", config).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("pause",), 0),
+        (("status",), 0),
+        (("tickets",), 0),
+        (("tiers", "check"), 0),
+        (("check",), 2),
+        (("run", "--once"), 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_only_who_asks_a_system_needs_its_secrets(
+    tmp_path: Path, command: tuple[str, ...], code: int
+) -> None:
+    config = tmp_path / "tiergate.yaml"
+    config.write_text(CONFIGURATION.format(folder=tmp_path), encoding="utf-8")
+    shipped = resources.files("config") / "defaults" / "tiers.yaml"
+    tiers = shipped.read_text("utf-8").replace("corporate-directory", "directory")
+    tiers = re.sub(r", jira: \S+?(?=})", "", tiers)
+    (tmp_path / "tiers.yaml").write_text(tiers, encoding="utf-8")
+    nothing = {"TIERGATE_TEST_PASSWORD": None, "TIERGATE_CONFIG": ""}
+    done = CliRunner().invoke(app, [*command, "--config", str(config)], env=nothing)
+    assert done.exit_code == code, done.output
+    assert ("TIERGATE_TEST_PASSWORD is not set" in done.output) is bool(code)
 
 
 @pytest.mark.parametrize("where", ["os.fsync", "secrets.token_hex"])
