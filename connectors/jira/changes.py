@@ -306,10 +306,11 @@ class JiraChangeControl:
             resolution=self._changes.resolutions.get(str(code), ""),
         )
 
-    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
+    def cancel(self, ref: ChangeRef, *, reason: str) -> ChangeState:
         """Cancel our own change; one that a person ended already is left as it is."""
-        if self._snapshots.state(self._snapshots.fields(ref.id)) in _OVER:
-            return
+        state = self._snapshots.state(self._snapshots.fields(ref.id))
+        if state in _OVER:
+            return state
         self._notes.add(ref.id, reason, marker=f"cancel:{ref.id}", is_public=False)
         ways = self._moves.ways(ref.id)
         if self._changes.mode is GateMode.STATUS and not any(
@@ -317,8 +318,9 @@ class JiraChangeControl:
         ):
             # A plain workflow knows no Cancelled: then it is closed as unsuccessful.
             self._end(ref, CloseCode.UNSUCCESSFUL)
-            return
+            return ChangeState.CLOSED
         self._move(ref.id, goal={ChangeState.CANCELLED}, through=set())
+        return ChangeState.CANCELLED
 
     def _move(self, issue_id: str, *, goal: set[ChangeState], through: set[ChangeState]) -> None:
         self._moves.walk(

@@ -268,9 +268,9 @@ class ServiceNowChanges:
         """
         self._moves.close(ref, code=code, notes=notes, at=at)
 
-    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
+    def cancel(self, ref: ChangeRef, *, reason: str) -> ChangeState:
         """Cancel our own change; one that has ended, or that approvers rejected, stays as it is."""
-        self._moves.cancel(ref, reason=reason)
+        return self._moves.cancel(ref, reason=reason)
 
     # --- telling
     def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:

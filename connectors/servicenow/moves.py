@@ -184,8 +184,10 @@ class Moves:
             if text(reply, "state") != _TASK_CLOSED:
                 raise InvalidAnswerError(f"{ref}: completing a change task was ignored")
 
-    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
+    def cancel(self, ref: ChangeRef, *, reason: str) -> ChangeState:
         """Cancel; an end that people made (cancelled, closed, in review, rejected) stays.
+
+        Returns where it stands then.
 
         Raises:
             InvalidAnswerError: Ignored.
@@ -194,7 +196,8 @@ class Moves:
         approval = map_or_raise(ROW_STATES, "change_request.approval", text(record, "approval"))
         state = self._state(record)
         if state not in _CANCELLABLE or approval is ApprovalState.REJECTED:
-            return
+            return state
         state = self._move(ref, state, ChangeState.CANCELLED, close_notes=reason[:_LARGEST_NOTES])
         if state is not ChangeState.CANCELLED:
             raise InvalidAnswerError(f"{ref}: the cancellation was ignored (still {state})")
+        return state

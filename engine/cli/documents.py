@@ -1,6 +1,6 @@
 """What `tickets`, `show` and `status` tell, as documents; the keys are an interface for scripts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -131,13 +131,20 @@ def _change(handling: Handling, rows: tuple[AuditRow, ...]) -> dict[str, object]
         "id": change.id,
         "number": change.number,
         "url": change.url,
-        "approvers": next((body["approvers"] for body in reversed(own) if "approvers" in body), []),
+        "state": _newest(own, "change_state"),
+        "approval": _newest(own, "change_approval"),
+        "approvers": _newest(own, "approvers") or [],
         "plan_digest": plan.digest if plan else None,
         "window": None
         if plan is None
         else {"earliest": _at(plan.window.earliest), "latest": _at(plan.window.latest)},
         "expires_at": _at(plan.expires_at) if plan else None,
     }
+
+
+def _newest(bodies: Sequence[Mapping[str, JSON]], name: str) -> JSON:
+    """Return what the newest row says of this; None where none does."""
+    return next((body[name] for body in reversed(bodies) if name in body), None)
 
 
 def effect_document(effect: Effect) -> dict[str, object]:

@@ -102,12 +102,17 @@ def _change(found: Mapping[str, Any]) -> list[str]:
         (
             ("number", f"{found['number']} at {found['system']}"),
             ("url", found["url"]),
+            ("stood", _words(found["state"], found["approval"])),
             ("approved by", ", ".join(_approver(one) for one in found["approvers"])),
             ("window", f"{window['earliest']} to {window['latest']}" if window else ""),
             ("expires", found["expires_at"]),
             ("plan", found["plan_digest"]),
         )
     )
+
+
+def _words(*names: str | None) -> str:
+    return ", ".join(name.replace("_", " ") for name in names if name)
 
 
 def _approver(found: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from engine.domain.change import ChangeSnapshot, ClaimResult, CloseCode, Membership
+from engine.domain.change import ChangeSnapshot, ChangeState, ClaimResult, CloseCode, Membership
 from engine.domain.decision import TemplatePin, Window
 from engine.domain.plan import ChangeDraft
 from engine.domain.refs import Account, ChangeRef, TicketRef
@@ -143,8 +143,11 @@ class ChangeControl(Protocol):
         """
         ...
 
-    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
-        """Cancel our own change; a change that a person ended already is left as it is."""
+    def cancel(self, ref: ChangeRef, *, reason: str) -> ChangeState:
+        """Cancel our own change; a change that a person ended already is left as it is.
+
+        Returns where it stands then.
+        """
         ...
 
     def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:

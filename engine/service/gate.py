@@ -16,7 +16,7 @@ from engine.errors import (
     TiergateError,
 )
 from engine.service import decide, moves, plan, takeover
-from engine.service.judge import change_of, plan_of
+from engine.service.judge import change_of, plan_of, standing
 from engine.service.withdraw import leave, park, revise
 from engine.service.world import Services
 
@@ -174,6 +174,7 @@ def _await(
                 "authority": own.authority,
                 "group": own.authority_group,
                 "members": ids,
+                **standing(snapshot),
             },
         )
         return moves.move_in(

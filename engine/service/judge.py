@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine.domain.canonical import JSON
 from engine.domain.change import ChangeSnapshot, InvalidReason, Verdict, VerdictKind
 from engine.domain.decision import Decision
 from engine.domain.handling import Handling, Outcome
@@ -178,3 +179,10 @@ def next_look(services: Services, handling: Handling) -> datetime:
     now = services.now()
     # A moment that passed without an end (on hold, say) must not wake it again and again.
     return min(moment for moment in moments if moment > now)
+
+
+def standing(snapshot: ChangeSnapshot | None) -> dict[str, JSON]:
+    """Return where a change stands, for the chain; empty where there is none."""
+    if snapshot is None:
+        return {}
+    return {"change_state": str(snapshot.state), "change_approval": str(snapshot.rollup)}

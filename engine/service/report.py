@@ -1,9 +1,12 @@
 """Report: the change closed with its evidence, the ticket told and resolved where configured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
+from engine.domain.canonical import JSON
 from engine.domain.change import ChangeState, CloseCode
 from engine.domain.effect import Effect, EffectKind, EffectPhase
 from engine.domain.handling import Handling, Outcome
@@ -12,7 +15,7 @@ from engine.errors import RecordNotFoundError
 from engine.service import anchors, moves, telling
 from engine.service.deliver import DELIVERED
 from engine.service.effects import FIRING, NOT_OURS, public, wake_waiting
-from engine.service.judge import change_of, plan_of
+from engine.service.judge import change_of, plan_of, standing
 from engine.service.withdraw import release_hold
 from engine.service.world import Occasion, Services, Template
 
@@ -44,13 +47,13 @@ def report(services: Services, handling: Handling) -> Handling | None:
     if outcome is None:
         raise AssertionError("a reporting handling has an outcome")
     effects = _effects(services, handling)
-    tell(services, handling, outcome, effects)
+    stands = tell(services, handling, outcome, effects)
     ended = moves.move(
         services,
         handling,
         outcome.end,
         why=outcome.because,
-        evidence={"effects": [effect.key for effect in effects]},
+        evidence={"effects": [effect.key for effect in effects], **stands},
     )
     wake_waiting(services, ended)
     return ended
@@ -69,16 +72,19 @@ def tell_granted(services: Services, handling: Handling) -> Handling:
 
 def tell(
     services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
-) -> None:
-    """Write everything that people read about an end; every part is found again by its key."""
+) -> Mapping[str, JSON]:
+    """Write everything that people read about an end; every part is found again by its key.
+
+    Returns where the change stands now, for the chain.
+    """
     did = _did(effects)
+    stands: Mapping[str, JSON] = {}
     occasion = "ended" if any(item.kind is EffectKind.END for item in effects) else "outcome"
     if handling.change is not None and not any(NOT_OURS in item.evidence for item in effects):
-        _close(services, handling, outcome, effects)
-    try:
+        stands = _close(services, handling, outcome, effects)
+    with suppress(RecordNotFoundError):  # the ticket was deleted: nobody is there to be told
         _tell_ticket(services, handling, outcome, occasion=occasion, did=did)
-    except RecordNotFoundError:
-        return  # the ticket was deleted: nobody is there to be told
+    return stands
 
 
 def _tell_ticket(
@@ -114,14 +120,14 @@ def _did(effects: Sequence[Effect]) -> list[str]:
 
 def _close(
     services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
-) -> None:
+) -> Mapping[str, JSON]:
     """Close the change truthfully; a record that a person ended is never moved again."""
     change = change_of(handling)
     control = services.change_control(change.system)
     try:
         snapshot = control.snapshot(change)
     except RecordNotFoundError:
-        return  # a person deleted it: the ticket's note tells what was done
+        return {}  # a person deleted it: the ticket's note tells what was done
     name = f"{telling.marker(handling, 'evidence').replace(':', '-')}-{len(effects)}.json"
     content = json.dumps(_evidence(handling, effects), indent=2, sort_keys=True)
     control.attach(change, name=name, content=content.encode(), content_type="application/json")
@@ -129,16 +135,17 @@ def _close(
     is_ours = snapshot.moved_by is not None and (
         snapshot.moved_by.identity == snapshot.daemon.identity
     )
-    match snapshot.state:
+    state = snapshot.state
+    match state:
         case ChangeState.IMPLEMENT | ChangeState.REVIEW:
-            _close_with_code(services, handling, outcome, effects)
+            state = _close_with_code(services, handling, outcome, effects)
         case ChangeState.SCHEDULED if outcome.end is Stage.FULFILLED:
             # A plain workflow has no status for implementing: it stayed where it was approved.
-            _close_with_code(services, handling, outcome, effects)
+            state = _close_with_code(services, handling, outcome, effects)
         case ChangeState.NEW | ChangeState.ASSESS | ChangeState.AUTHORIZE | ChangeState.SCHEDULED:
-            control.cancel(change, reason=outcome.because)
+            state = control.cancel(change, reason=outcome.because)
         case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED if is_ours:
-            return  # a run of ours that was cut off had ended it already
+            pass  # a run of ours that was cut off had ended it already
         case ChangeState.CLOSED | ChangeState.CANCELLED | ChangeState.REJECTED:
             telling.note_on_change(
                 services,
@@ -147,12 +154,13 @@ def _close(
                 occasion=f"after-end-{len(effects)}",
                 reason=outcome.because,
             )
+    return standing(replace(snapshot, state=state))
 
 
 def _close_with_code(
     services: Services, handling: Handling, outcome: Outcome, effects: Sequence[Effect]
-) -> None:
-    """Close the change with the code that the outcome earns."""
+) -> ChangeState:
+    """Close the change with the code that the outcome earns; return where it stands then."""
     change = change_of(handling)
     facts = telling.facts(services, handling, did=_did(effects), reason=outcome.because)
     is_fulfilled = outcome.end is Stage.FULFILLED
@@ -162,6 +170,7 @@ def _close_with_code(
         notes=services.renderer.render(Template.CLOSE_NOTES, facts),
         at=services.now(),
     )
+    return ChangeState.CLOSED
 
 
 def _evidence(handling: Handling, effects: Sequence[Effect]) -> dict[str, object]:

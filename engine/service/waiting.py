@@ -12,7 +12,15 @@ from engine.domain.stage import Gate, Stage
 from engine.errors import RecordNotFoundError
 from engine.service import desk_gate, moves, plan, takeover, telling
 from engine.service.endings import ENDINGS, Cause, end_by
-from engine.service.judge import Judgement, Stale, judge, next_look, plan_of, still_wanted
+from engine.service.judge import (
+    Judgement,
+    Stale,
+    judge,
+    next_look,
+    plan_of,
+    standing,
+    still_wanted,
+)
 from engine.service.terms import remind_at, tell_at
 from engine.service.verdict import INVALID_FOLLOWS, Follow
 from engine.service.verdict_rules import deciding
@@ -103,7 +111,7 @@ def _look(services: Services, handling: Handling) -> Judgement | Handling | None
     if handling.gate is Gate.DESK and verdict.kind is VerdictKind.REJECTED:
         desk_gate.keep_feedback(services, handling)
     if end is not None:
-        return leave(services, handling, end)
+        return leave(services, handling, end, evidence=standing(found.snapshot))
     if verdict.kind is VerdictKind.INVALID:
         return _invalid(services, handling, found)
     return found
@@ -151,6 +159,7 @@ def _approved(services: Services, handling: Handling, found: Judgement) -> Handl
             "approvers": _approvers(found),
             "plan_digest": plan_of(handling).digest,
             "record_version": found.snapshot.version if found.snapshot else "",
+            **standing(found.snapshot),
         },
         wake_at=verdict.not_before or services.now(),
     )
@@ -254,13 +263,14 @@ def _again_at(services: Services, handling: Handling, verdict: Verdict) -> datet
 def withdraw(services: Services, handling: Handling) -> Handling | None:
     """WITHDRAWING: end our change, then the handling, or draft the next revision."""
     because = handling.outcome.because if handling.outcome else handling.reason or "revised"
-    if not close_gate(services, handling, because):
+    stands = close_gate(services, handling, because)
+    if stands is None:
         return None
     if handling.outcome is not None:
-        return finish(services, handling, handling.outcome)
+        return finish(services, handling, handling.outcome, evidence=stands)
     seen = takeover.look(services, handling)
     if isinstance(seen, Outcome):
-        return finish(services, handling, seen)
+        return finish(services, handling, seen, evidence=stands)
     own = plan_of(handling)
     if handling.change is not None:
         # Else agents would see another change on the ticket and nobody would tell them why.

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from engine.domain.canonical import JSON
 from engine.domain.decision import Decision
 from engine.domain.effect import EffectPhase
 from engine.domain.handling import Handling, Outcome
@@ -60,15 +61,22 @@ _MAY_HAVE_CHANGE = frozenset({Stage.DRAFTED, Stage.OPENED, Stage.AWAITING, Stage
 _NOTHING_OUTSIDE = frozenset({Stage.INGESTED, Stage.TRIAGED, Stage.DECIDED, Stage.READY})
 
 
-def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling | None:
+def leave(
+    services: Services,
+    handling: Handling,
+    outcome: Outcome,
+    *,
+    evidence: Mapping[str, JSON] | None = None,
+) -> Handling | None:
     """Stop a handling before its effect, by the way that its stage allows.
 
     Once an intent is stored only the outcome at the target decides: such a handling is parked.
+    `evidence` goes into the chain where a change is withdrawn.
     """
     at = handling.parked_from if handling.stage is Stage.PARKED else handling.stage
     is_parked_leaving = handling.stage is Stage.PARKED and at is Stage.WITHDRAWING
     if at in _MAY_HAVE_CHANGE or is_parked_leaving:
-        return _give_up(services, handling, Stage.WITHDRAWING, outcome=outcome)
+        return _give_up(services, handling, Stage.WITHDRAWING, outcome=outcome, evidence=evidence)
     if handling.stage is Stage.PARKED and at in _NOTHING_OUTSIDE:
         return _leave_parked(services, handling, outcome)
     if at in _NOTHING_OUTSIDE and outcome.end in TRANSITIONS[handling.gate][handling.stage]:
@@ -77,10 +85,20 @@ def leave(services: Services, handling: Handling, outcome: Outcome) -> Handling 
     return park(services, handling, outcome.because)
 
 
-def _give_up(services: Services, handling: Handling, to: Stage, *, outcome: Outcome) -> Handling:
+def _give_up(
+    services: Services,
+    handling: Handling,
+    to: Stage,
+    *,
+    outcome: Outcome,
+    evidence: Mapping[str, JSON] | None = None,
+) -> Handling:
+    why = outcome.because
     with services.store.begin() as work:
         end_withheld_in(work, services, handling)
-        return moves.move_in(work, services, handling, to, why=outcome.because, outcome=outcome)
+        return moves.move_in(
+            work, services, handling, to, why=why, evidence=evidence, outcome=outcome
+        )
 
 
 def end_withheld_in(work: UnitOfWork, services: Services, handling: Handling) -> None:
@@ -173,20 +191,24 @@ def revise(
         )
 
 
-def close_gate(services: Services, handling: Handling, because: str) -> bool:
-    """End our own change, or an unanswered create of it; return False while that must wait."""
+def close_gate(services: Services, handling: Handling, because: str) -> Mapping[str, JSON] | None:
+    """End our own change, or an unanswered create of it; return None while that must wait.
+
+    Else return where it stands now, for the chain, as far as that is known.
+    """
     change = handling.change
     if change is None and handling.opening_since is not None:
         change = _find_unanswered(services, handling)
         if change is None and not _is_looked_for(services, handling):
-            return False
+            return None
     if change is None:
-        return True
+        return {}
     control = services.change_control(change.system)
+    stands: dict[str, JSON] = {}
     try:
-        control.cancel(change, reason=because)
+        stands["change_state"] = str(control.cancel(change, reason=because))
     except RecordNotFoundError:
-        return True  # a person deleted it: there is nothing left to end
+        return {}  # a person deleted it: there is nothing left to end
     except PreconditionError as stuck:
         # A person moved it to where nothing of ours leads on: it stays there, and says why.
         because = f"{because}; the change stays as it is ({stuck})"
@@ -199,7 +221,7 @@ def close_gate(services: Services, handling: Handling, because: str) -> bool:
             reason=because,
         )
         anchors.anchor(services, handling, occasion=f"withdrawn-{handling.correlation_suffix}")
-    return True
+    return stands
 
 
 def _find_unanswered(services: Services, handling: Handling) -> ChangeRef | None:
@@ -219,10 +241,16 @@ def _is_looked_for(services: Services, handling: Handling) -> bool:
     return False
 
 
-def finish(services: Services, handling: Handling, outcome: Outcome) -> Handling:
+def finish(
+    services: Services,
+    handling: Handling,
+    outcome: Outcome,
+    *,
+    evidence: Mapping[str, JSON] | None = None,
+) -> Handling:
     """WITHDRAWING with an outcome: tell the ticket, take it off our hold, end."""
     tell_end(services, handling, outcome)
-    return moves.move(services, handling, outcome.end, why=outcome.because)
+    return moves.move(services, handling, outcome.end, why=outcome.because, evidence=evidence)
 
 
 def tell_end(services: Services, handling: Handling, outcome: Outcome) -> None:

@@ -231,13 +231,13 @@ class MemoryChangeControl:
         self._move(record, ChangeState.REVIEW, self._account)
         self._move(record, ChangeState.CLOSED, self._account)
 
-    def cancel(self, ref: ChangeRef, *, reason: str) -> None:
+    def cancel(self, ref: ChangeRef, *, reason: str) -> ChangeState:
         """Cancel our own change, unless it has ended."""
         record = self._record(ref)
-        if record.state in _ENDED:
-            return
-        record.reason = reason
-        self._move(record, ChangeState.CANCELLED, self._account)
+        if record.state not in _ENDED:
+            record.reason = reason
+            self._move(record, ChangeState.CANCELLED, self._account)
+        return record.state
 
     def add_work_note(self, ref: ChangeRef, text: str, *, marker: str) -> None:
         """Add an internal note once."""

@@ -332,8 +332,9 @@ def test_a_beginning_that_is_accepted_and_ignored_is_no_beginning(harness: Harne
 
 def test_our_change_can_be_withdrawn(harness: Harness) -> None:
     ref, _ = submitted(harness)
-    harness.changes.cancel(ref, reason="The window passed.")
-    harness.changes.cancel(ref, reason="The window passed.")
+    for _ in range(2):
+        stands = harness.changes.cancel(ref, reason="The window passed.")
+        assert stands is harness.change_state(ref) is ChangeState.CANCELLED
     assert harness.changes.snapshot(ref).chain is ChainState.CANCELLED
 
 
@@ -341,8 +342,8 @@ def test_withdrawing_does_not_move_a_closed_change(harness: Harness) -> None:
     ref, _ = approved(harness)
     harness.changes.begin(ref, at=harness.now())
     harness.changes.close(ref, code=CloseCode.SUCCESSFUL, notes="Done.", at=harness.now())
-    harness.changes.cancel(ref, reason="too late")
-    assert harness.change_state(ref) is ChangeState.CLOSED
+    stands = harness.changes.cancel(ref, reason="too late")
+    assert stands is harness.change_state(ref) is ChangeState.CLOSED
 
 
 # --- telling
