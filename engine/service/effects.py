@@ -183,6 +183,15 @@ def take_over(services: Services, effect: Effect) -> Effect:
     )
 
 
+def renew(services: Services, effect: Effect) -> Effect:
+    """Return our effect with a lease from now.
+
+    Raises:
+        LeaseLostError: Somebody took it over.
+    """
+    return settle(services, replace(effect, lease_until=services.now() + services.settings.lease))
+
+
 def require_lease(services: Services, effect: Effect) -> None:
     """Return if a call of full length still fits into the lease.
 

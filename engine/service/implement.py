@@ -34,6 +34,7 @@ from engine.service.effects import (
     consumption_of,
     intent,
     load,
+    renew,
     require_lease,
     resumption,
     settle,
@@ -165,7 +166,12 @@ def fire(services: Services, handling: Handling, effect: Effect) -> Handling | N
         what = "change" if handling.gate is Gate.CHANGE else "acceptance"
         because = f"another daemon claimed this {what}: nothing was done here"
         return _refused(services, handling, lost, because)
-    found = _second_look(services, handling, effect) if handling.gate.needs_approval else None
+    found = None
+    if handling.gate.needs_approval:
+        # The look has the whole lease before it, however long the claim took; what comes after
+        # the look has only what the look left.
+        effect = renew(services, effect)
+        found = _second_look(services, handling, effect)
     if isinstance(found, Handling):
         return found
     if paused := pauses.standing(services, handling):

@@ -116,6 +116,22 @@ def test_a_frozen_worker_that_wakes_after_its_lease_fires_nothing() -> None:
     assert len(world.directory.calls) == 1
 
 
+def test_a_claim_that_always_takes_long_leaves_the_look_its_whole_lease() -> None:
+    world, ref = waiting()
+    world.approve(ref)
+    claims: list[str] = []
+
+    def slow(point: str) -> None:
+        if point == "after changes.claim":
+            claims.append(point)
+            world.clock.advance(timedelta(seconds=100))
+
+    world.services = with_failure(world.services, slow)
+    world.run()
+    assert world.handling(ref).stage is Stage.FULFILLED
+    assert len(claims) == 1
+
+
 # --- plans that cannot be
 class Forgetful(PlainRenderer):
     def render_plan(self, plan: Plan, context: PlanContext) -> PlanText:
