@@ -358,8 +358,4 @@ def _most_trusted(tier_map: LoadedTierMap) -> Phase:
 def _installation_id(store: SQLStore) -> str:
     """Return the name of this installation, made at its first start and never changed."""
     with store.begin() as unit:
-        known = unit.setting(_INSTALLATION)
-        if known is None:
-            known = secrets.token_hex(4)
-            unit.save_setting(_INSTALLATION, known)
-    return known
+        return unit.first_setting(_INSTALLATION, secrets.token_hex(4))

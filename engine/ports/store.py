@@ -280,6 +280,10 @@ class UnitOfWork(Protocol):
         """Store a setting of the installation."""
         ...
 
+    def first_setting(self, name: str, value: str) -> str:
+        """Store a setting unless one is stored; return what stands, the same for everybody."""
+        ...
+
 
 class Store(Protocol):
     """Opens transactions."""

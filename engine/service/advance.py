@@ -36,9 +36,20 @@ from engine.service.withdraw import finish, leave, park, revise, tell_parked
 from engine.service.world import Services
 
 _MOST_STEPS = 50
-_PATIENT = frozenset({Stage.AWAITING, Stage.APPROVED, Stage.TIMEBOXED, Stage.ENDING, Stage.PARKED})
-"""Here an outage may last for weeks: an approval's own expiry is the only bound, and what was
-granted until a date is taken back whenever its target can be reached again."""
+_PATIENT = frozenset(
+    {
+        Stage.AWAITING,
+        Stage.APPROVED,
+        Stage.TIMEBOXED,
+        Stage.ENDING,
+        Stage.REPORTING,
+        Stage.WITHDRAWING,
+        Stage.PARKED,
+    }
+)
+"""Here an outage may last for weeks: an approval's own expiry is the only bound, what was granted
+until a date is taken back whenever its target can be reached again, and what was done or withdrawn
+is told whenever people can be."""
 _BEFORE_INTENT = frozenset(
     {
         Stage.INGESTED,

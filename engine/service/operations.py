@@ -46,7 +46,10 @@ def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
     handling = _latest(services, ticket)
     if handling.stage.is_end:
         raise PreconditionError(f"{ticket} has ended at {handling.stage}")
-    outcome = end_by(Cause.RELEASED, f"released by {by}")
+    because = f"released by {by}"
+    if _stands_until(handling):
+        because = f"{because}; what was granted stays: nothing of ours takes it back on its date"
+    outcome = end_by(Cause.RELEASED, because)
     allowed = TRANSITIONS[handling.gate][handling.stage]
     is_before = handling.parked_from in {
         Stage.DRAFTED,
@@ -73,6 +76,12 @@ def release(services: Services, ticket: TicketRef, *, by: str) -> Handling:
         raise PreconditionError(f"{ticket} is at stage {handling.stage}: an effect is under way")
     moves.record(services, handling, "released", body={"from": str(handling.stage)}, actor=by)
     return _latest(services, ticket)
+
+
+def _stands_until(handling: Handling) -> bool:
+    """Whether something was granted until a date, and is not taken back yet."""
+    at = {handling.stage, handling.parked_from}
+    return bool(at & {Stage.TIMEBOXED, Stage.ENDING})
 
 
 def undo(services: Services, ticket: TicketRef, *, by: str) -> Handling:

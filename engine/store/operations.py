@@ -60,3 +60,12 @@ class OperationRows(AuditRows):
     def save_setting(self, name: str, value: str) -> None:
         """Store a setting of the installation."""
         self._save(SETTING, {"name": name, "value": value})
+
+    def first_setting(self, name: str, value: str) -> str:
+        """Store a setting unless one is stored; return what stands, the same for everybody."""
+        if self._insert_new(SETTING, {"name": name, "value": value}):
+            return value
+        stored = self.setting(name)
+        if stored is None:
+            raise AssertionError("a setting is never deleted")
+        return stored

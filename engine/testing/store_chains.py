@@ -87,6 +87,10 @@ class IntakeRows:
         """Store a setting."""
         self._rows.settings[name] = value
 
+    def first_setting(self, name: str, value: str) -> str:
+        """Store a setting unless one is stored; return what stands."""
+        return self._rows.settings.setdefault(name, value)
+
 
 class AuditRows(IntakeRows):
     """The chains, and the pauses that stand in one."""

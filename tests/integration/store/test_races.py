@@ -141,6 +141,14 @@ def test_a_limit_holds_between_workers(store: SQLStore, make: Any) -> None:
     assert results.count(True) == 2
 
 
+def test_daemons_that_start_together_agree_on_who_they_are(store: SQLStore) -> None:
+    def choose(name: str) -> Callable[[UnitOfWork], object]:
+        return lambda unit: unit.first_setting("installation.id", name)
+
+    results = at_once(store, [choose(str(number)) for number in range(6)])
+    assert len(set(map(str, results))) == 1, results
+
+
 def test_rows_of_one_chain_queue_up_and_fit(store: SQLStore) -> None:
     def append(number: int) -> Callable[[UnitOfWork], object]:
         return lambda unit: unit.record(

@@ -200,6 +200,19 @@ def test_a_busy_system_that_asks_for_short_pauses_parks_no_ticket() -> None:
     assert world.handling(ref).stage is Stage.INGESTED
 
 
+def test_what_was_done_is_told_however_long_the_desk_was_away() -> None:
+    world = memory_world()
+    away = Failing("before desk.resolve", TransientError("down"), times=200)
+    world.services = with_failure(world.services, away)
+    ref = world.ask(RESET)
+    world.pass_time(24 * HOUR, stride=timedelta(minutes=5))
+    assert world.handling(ref).stage is Stage.REPORTING
+    away.times = 0
+    world.pass_time(HOUR, stride=timedelta(minutes=5))
+    assert world.handling(ref).stage is Stage.FULFILLED
+    assert len(world.directory.calls) == 1
+
+
 def test_a_fulfilled_request_ends_though_its_ticket_was_deleted_meanwhile() -> None:
     gone = Down("desk.add_work_note", RecordNotFoundError("the ticket is gone"))
     world = memory_world()

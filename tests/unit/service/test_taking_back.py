@@ -17,6 +17,7 @@ from engine.errors import (
     PreconditionError,
     TransientError,
 )
+from engine.service import operations
 from engine.testing.brains import understood
 from engine.testing.changes import MemoryChangeControl
 from engine.testing.world import (
@@ -86,6 +87,18 @@ def test_what_fails_while_a_time_box_ends(when: str, error: Exception, stage: St
     world.services = with_failure(world.services, Failing(f"{when} directory.back_out", error))
     world.pass_time(timedelta(hours=4), stride=timedelta(minutes=10))
     assert world.handling(ref).stage is stage
+
+
+def test_who_releases_a_time_box_is_told_that_nobody_takes_it_back() -> None:
+    world, ref = boxed()
+    broken = Failing("before directory.back_out", PermanentError("broken"))
+    world.services = with_failure(world.services, broken)
+    world.pass_time(timedelta(hours=4), stride=timedelta(minutes=10))
+    operations.release(world.services, ref, by="operator")
+    assert world.handling(ref).stage is Stage.RELEASED
+    assert "nothing of ours takes it back" in world.handling(ref).reason
+    told = [note.text for note in world.change(ref).notes]
+    assert any("nothing of ours takes it back" in text for text in told)
 
 
 def test_a_backout_that_is_refused_goes_to_a_person() -> None:
