@@ -191,6 +191,7 @@ class Installation:
     triage: TriageSection
     resolve: bool
     audit: AuditSection
+    secret_files: frozenset[Path]
     document: Document = field(repr=False)
 
     @property
@@ -258,6 +259,7 @@ def load_installation(
         triage=file.triage,
         resolve=file.resolve,
         audit=file.audit,
+        secret_files=source.files(document.data),
         document=document,
     )
 

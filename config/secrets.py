@@ -63,6 +63,16 @@ class SecretSource:
             return Path(folder) / name
         return self.base / name
 
+    def files(self, data: Plain) -> frozenset[Path]:
+        """Return the files that references in `data` lead to."""
+        if isinstance(data, dict):
+            return frozenset[Path]().union(*map(self.files, data.values()))
+        if isinstance(data, list):
+            return frozenset[Path]().union(*map(self.files, data))
+        if isinstance(data, str) and data.startswith("file:"):
+            return frozenset({self._path(data.removeprefix("file:"))})
+        return frozenset()
+
 
 def is_reference(value: object) -> bool:
     """Whether `value` is a reference to a secret."""

@@ -33,6 +33,7 @@ from engine.ports.mailer import Mailer
 from engine.ports.people import AccountFacts, People
 from engine.runtime.clock import SystemClock
 from engine.runtime.heads import check_sinks, sinks
+from engine.runtime.secret_files import check_secrets
 from engine.service.accounts import Accounts
 from engine.service.separation import check_authorities
 from engine.service.templates import check_templates
@@ -81,6 +82,7 @@ class Daemon:
             name: partial(self.accounts.look, name) for name in self.accounts.systems
         }
         checks["audit"] = partial(check_sinks, self.sinks)
+        checks["secrets"] = partial(check_secrets, self.opened.installation.secret_files)
         if only is not None and only not in checks:
             raise ConfigurationError(f"no connector {only!r}; there are: {', '.join(checks)}")
         found = [one for name, check in checks.items() if only in {None, name} for one in check()]
