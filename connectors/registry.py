@@ -51,6 +51,9 @@ class Itsm:
     control: PauseControl | None = None
     """The record by which people stop new effects natively; None where none is configured."""
 
+    lag: timedelta = timedelta(0)
+    """How far behind the system's now a sweep ends: what was just written is met by the next."""
+
     def check(self) -> tuple[Finding, ...]:
         """Return the findings of all adapters, each once."""
         found = dict.fromkeys(self.desk.check())
@@ -100,6 +103,7 @@ class _ServiceNow:
             changes=adapters.changes,
             account_key=adapters.accounts.account_key,
             poll=own.poll,
+            lag=own.lag,
             channels=frozenset(own.channels),
             trail=adapters.trail,
             control=adapters.control,

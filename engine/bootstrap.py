@@ -72,6 +72,11 @@ class Daemon:
     sinks: tuple[HeadSink, ...] = ()
     _erased_at: list[datetime] = field(default_factory=list[datetime], init=False, repr=False)
 
+    @property
+    def lag(self) -> timedelta:
+        """How long what was just written may hide from a sweep of some system."""
+        return max((one.lag for one in self.itsm.values()), default=timedelta(0))
+
     def check(self, only: str | None = None) -> tuple[Finding, ...]:
         """Ask every connector, or one, for its findings; a system found unsafe is shut.
 

@@ -73,7 +73,7 @@ def run(
         if once:
             runtime.run_once()
         elif until_settled:
-            runtime.run_until_settled()
+            runtime.run_until_settled(lag=daemon.lag)
         else:
             _log.info("trained", model=daemon.services.classifier.model)
             runtime.run()

@@ -138,17 +138,21 @@ class EmbeddedRuntime:
         finally:
             self.pool.stop()
 
-    def run_until_settled(self) -> None:
+    def run_until_settled(self, *, lag: timedelta = timedelta(0)) -> None:
         """Go on until nothing moves without a person, an approval or a date; then return.
 
-        A round that brought nothing new and left nothing unsettled is the last one.
+        Nothing is left out that stood in the systems when this began: `lag` is how long that may
+        hide from a sweep, and the last round begins no earlier than so much later.
         """
+        all_shown_at = self._clock.now() + lag
         try:
             while not self._stop.is_set():
+                begun_at = self._clock.now()
                 self._round()
                 next_at = self._work.next_due_at()
-                if next_at is None:
+                if next_at is None and begun_at >= all_shown_at:
                     return
+                next_at = all_shown_at if next_at is None else next_at
                 self._stop.wait(max(0.05, (next_at - self._clock.now()).total_seconds()))
         finally:
             self.pool.stop()

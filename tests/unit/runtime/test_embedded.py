@@ -74,6 +74,25 @@ def test_until_settled_polls_every_page_and_returns_when_nothing_is_left() -> No
     assert not work.due(1)
 
 
+class HidingWork(CountingWork):
+    """A system whose newest ticket is shown to no sweep before `shown_at`."""
+
+    shown_at: datetime
+
+    def poll(self) -> bool:
+        if SystemClock().now() >= self.shown_at:
+            self.left.setdefault("late", 1)
+        return super().poll()
+
+
+def test_until_settled_meets_what_was_written_just_before_it_began() -> None:
+    lag = timedelta(seconds=0.2)
+    work = HidingWork(left={})
+    work.shown_at = SystemClock().now() + lag
+    EmbeddedRuntime(work, clock=SystemClock()).run_until_settled(lag=lag)
+    assert work.left == {"late": 0}
+
+
 @pytest.mark.parametrize("error", [TransientError("remote is down"), ValueError("row 7 is odd")])
 def test_an_error_in_one_ticket_parks_that_ticket_and_no_other(error: Exception) -> None:
     def fail_for_bad(handling: str) -> None:
