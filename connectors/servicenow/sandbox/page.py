@@ -78,8 +78,10 @@ class ApprovalsPage:
     # --- showing
 
     def _show(self, person: str, message: str, status: int = 200) -> Reply:
+        waiting = self._waiting()
+        person = person or next(iter(waiting), "")
         actor = self._instance.accounts.by_name(person) if person else None
-        parts = [self._chooser(person)]
+        parts = [self._chooser(person, waiting)]
         if message:
             parts.insert(0, f'<p class="message" role="status">{escape(message)}</p>')
         if person and actor is None:
@@ -88,15 +90,25 @@ class ApprovalsPage:
             parts += [self._approvals(actor), self._changes(actor), self._tickets(actor)]
         return self._page("Approvals", "\n".join(parts), status)
 
-    def _chooser(self, person: str) -> str:
+    def _waiting(self) -> dict[str, int]:
+        """Return how many approvals wait for whom; who waits longest comes first."""
+        found = self._instance.store.rows(
+            "SELECT u.user_name, COUNT(*) FROM sysapproval_approver a JOIN sys_user u"
+            " ON u.sys_id = a.approver WHERE a.state = 'requested' AND u.active = 'true'"
+            " GROUP BY u.user_name ORDER BY MIN(a.sys_created_on), u.user_name"
+        )
+        return {str(name): int(str(count)) for name, count in found}
+
+    def _chooser(self, person: str, waiting: Mapping[str, int]) -> str:
         asked = self._instance.store.rows(
             "SELECT DISTINCT u.user_name, u.name FROM sys_user u "
             "WHERE u.active = 'true' AND u.user_password IS NOT NULL ORDER BY u.name"
         )
         options = "".join(
             f'<option value="{escape(str(name))}"{" selected" if name == person else ""}>'
-            f"{escape(str(shown))} ({escape(str(name))})</option>"
-            for name, shown in asked
+            f"{escape(str(shown))} ({escape(str(name))})"
+            f"{f', {waiting[name]} waiting' if name in waiting else ''}</option>"
+            for name, shown in ((str(one), who) for one, who in asked)
         )
         return (
             '<form method="get" action="/approvals" class="chooser">'

@@ -1,6 +1,7 @@
 """The approver's page in a real browser and over plain HTTP."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_the_page_bends_no_rule(daemon: Api) -> None:
     for headers in ({"Origin": "http://evil.test"}, {"Sec-Fetch-Site": "cross-site"}):
         assert send(daemon, headers, **form, decision="approve").status_code == 403
     assert daemon.record("sysapproval_approver", row)["state"] == "requested"
+
+
+def test_whoever_opens_the_page_sees_at_once_what_waits(daemon: Api) -> None:
+    submitted(daemon, "Nobody was chosen yet")
+    page = requests.get(f"{daemon.url}/approvals", timeout=10).text
+    assert "Nobody was chosen yet" in page
+    assert re.search(r"howard\.johnson\), \d+ waiting", page)
 
 
 def test_hostile_text_is_text(daemon: Api) -> None:
