@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 
 from engine.domain.change import ChangeState
-from engine.domain.decision import Authority, GatePolicy
+from engine.domain.decision import Authority
 from engine.domain.plan import Plan, PlanText
-from engine.domain.refs import TicketRef
 from engine.domain.stage import Stage
 from engine.domain.ticket import TicketState
 from engine.errors import (
@@ -20,7 +19,7 @@ from engine.errors import (
     PlanChangedError,
 )
 from engine.ports.rendering import PlanContext
-from engine.service import advance, operations, pauses
+from engine.service import advance, operations
 from engine.service.world import Occasion
 from engine.testing.brains import PlainRenderer, understood
 from engine.testing.interruptions import interrupted
@@ -31,33 +30,9 @@ from engine.testing.world import (
     LEAVE,
     RESET,
     SYSTEM,
-    MemoryWorld,
     memory_world,
 )
-from tests.unit.service.test_failures import Failing, with_failure
-
-SECOND = timedelta(seconds=1)
-
-
-def waiting(text: str = JOIN) -> tuple[MemoryWorld, TicketRef]:
-    world = memory_world()
-    ref = world.ask(text)
-    world.run()
-    assert world.handling(ref).stage is Stage.AWAITING
-    return world, ref
-
-
-def policy_of(world: MemoryWorld) -> GatePolicy:
-    found = world.policy.rules["add_group_member"].policy
-    assert found is not None
-    return found
-
-
-def set_pause(world: MemoryWorld, *, is_paused: bool) -> None:
-    if is_paused:
-        pauses.pause(world.services, by="operator", action=None, system=None)
-    else:
-        pauses.resume(world.services, by="operator", action=None, system=None)
+from tests.unit.service.scenes import SECOND, Failing, policy_of, set_pause, waiting, with_failure
 
 
 # --- two workers

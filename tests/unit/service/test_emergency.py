@@ -13,7 +13,7 @@ from engine.errors import PreconditionError, RecordNotFoundError
 from engine.service import emergency
 from engine.service.world import chain_of
 from engine.testing.world import JOIN, LEAVE, SYSTEM, MemoryWorld, memory_world
-from tests.unit.service.test_edges import policy_of, set_pause
+from tests.unit.service.scenes import policy_of, set_pause
 
 SECOND = timedelta(seconds=1)
 

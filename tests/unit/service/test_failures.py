@@ -1,6 +1,5 @@
 """What goes wrong while it runs: verified, backed out, parked, told; never run twice."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +7,6 @@ import pytest
 
 from engine.domain.change import ChangeState, ClaimResult, CloseCode
 from engine.domain.effect import EffectPhase
-from engine.domain.refs import TicketRef
 from engine.domain.stage import Stage
 from engine.domain.ticket import NativeApproval, TicketState
 from engine.errors import (
@@ -22,52 +20,8 @@ from engine.errors import (
 )
 from engine.service import faults, operations, pauses
 from engine.service.world import Services
-from engine.testing.interruptions import interrupted
 from engine.testing.world import DIRECTORY, DOOR, JOIN, RESET, SYSTEM, MemoryWorld, memory_world
-
-SECOND = timedelta(seconds=1)
-
-
-class Failing:
-    """Raises at one point of one port's calls, `times` times."""
-
-    def __init__(self, point: str, error: Exception, times: int = 1) -> None:
-        self.point = point
-        self.error = error
-        self.times = times
-
-    def __call__(self, point: str) -> None:
-        if point == self.point and self.times:
-            self.times -= 1
-            raise self.error
-
-
-def with_failure(services: Services, watch: Callable[[str], None]) -> Services:
-    return replace(
-        services,
-        desks={SYSTEM: interrupted(services.desks[SYSTEM], "desk", watch)},
-        changes={SYSTEM: interrupted(services.changes[SYSTEM], "changes", watch)},
-        fulfillers={DIRECTORY: interrupted(services.fulfillers[DIRECTORY], "directory", watch)},
-        mailer=interrupted(services.mailer, "mailer", watch),
-    )
-
-
-def approved(
-    text: str = JOIN, watch: Callable[[str], None] | None = None
-) -> tuple[MemoryWorld, TicketRef]:
-    world = memory_world()
-    ref = world.ask(text)
-    world.run()
-    if watch is not None:
-        world.services = with_failure(world.services, watch)
-    world.approve(ref)
-    return world, ref
-
-
-def phases(world: MemoryWorld, ref: TicketRef) -> list[EffectPhase]:
-    handling_id = world.handling(ref).id
-    with world.store.begin() as work:
-        return [effect.phase for effect in work.effects(handling_id)]
+from tests.unit.service.scenes import SECOND, Failing, approved, phases, with_failure
 
 
 def test_a_failed_verification_is_backed_out_and_said_so() -> None:

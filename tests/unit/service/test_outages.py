@@ -25,9 +25,7 @@ from engine.service.world import chain_of
 from engine.testing.interruptions import Killed, interrupted
 from engine.testing.people import MemoryMailer
 from engine.testing.world import DOOR, JOIN, RESET, MemoryWorld, memory_world
-from tests.unit.service.test_edges import policy_of
-from tests.unit.service.test_failures import Failing, approved, phases, with_failure
-from tests.unit.service.test_taking_back import boxed
+from tests.unit.service.scenes import Failing, approved, boxed, phases, policy_of, with_failure
 
 HOUR = timedelta(hours=1)
 FOR_EVER = 1_000_000

@@ -13,7 +13,7 @@ from engine.ports.findings import Finding
 from engine.ports.store import Pause
 from engine.service import pauses
 from engine.testing.world import MemoryWorld
-from tests.unit.service.test_failures import approved
+from tests.unit.service.scenes import approved
 
 MINUTE = timedelta(minutes=1)
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from engine.domain.change import ChangeSnapshot
-from engine.domain.decision import GatePolicy
 from engine.domain.effect import EffectPhase
-from engine.domain.refs import ChangeRef, TicketRef
+from engine.domain.refs import ChangeRef
 from engine.domain.stage import Stage
 from engine.errors import (
     OutcomeUnknownError,
@@ -18,50 +17,16 @@ from engine.errors import (
     TransientError,
 )
 from engine.service import operations
-from engine.testing.brains import understood
 from engine.testing.changes import MemoryChangeControl
 from engine.testing.world import (
     DOOR,
-    JOIN,
     RESET,
-    MemoryWorld,
     memory_world,
 )
-from tests.unit.service.test_edges import set_pause
-from tests.unit.service.test_failures import Failing, with_failure
-
-SECOND = timedelta(seconds=1)
-
-
-def waiting(text: str = JOIN) -> tuple[MemoryWorld, TicketRef]:
-    world = memory_world()
-    ref = world.ask(text)
-    world.run()
-    assert world.handling(ref).stage is Stage.AWAITING
-    return world, ref
-
-
-def policy_of(world: MemoryWorld) -> GatePolicy:
-    found = world.policy.rules["add_group_member"].policy
-    assert found is not None
-    return found
+from tests.unit.service.scenes import Failing, boxed, set_pause, waiting, with_failure
 
 
 # --- taking back
-def boxed() -> tuple[MemoryWorld, TicketRef]:
-    world = memory_world()
-    until = (world.clock.now() + timedelta(hours=2)).isoformat()
-    world.classifier.answers[JOIN] = understood(
-        "add_group_member", parameters={"group": "dba", "until": until}
-    )
-    ref = world.ask(JOIN)
-    world.run()
-    world.approve(ref)
-    world.run()
-    assert world.handling(ref).stage is Stage.TIMEBOXED
-    return world, ref
-
-
 def test_a_pause_holds_the_end_of_a_time_box_as_well() -> None:
     world, ref = boxed()
     set_pause(world, is_paused=True)
