@@ -121,6 +121,10 @@ class JiraChangeControl:
         """Find, else create; see `opening` for what makes it exactly one."""
         return self._ref(self._snapshots.fields(self._opening.open(draft)))
 
+    def complete(self, ref: ChangeRef, draft: ChangeDraft) -> None:
+        """Finish what an opening that was cut off left undone; see `opening`."""
+        self._opening.complete(ref.id, draft)
+
     def submit(self, ref: ChangeRef, draft: ChangeDraft) -> None:
         """Take the change to the status where its approvers are asked.
 

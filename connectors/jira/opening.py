@@ -60,17 +60,28 @@ class Opening:
             DoesNotFitError: A text is longer than its field.
             ConfigurationError: The form cannot carry what finds the change again.
         """
-        values = self._form.values(draft)
         issue_id = self._own.find(draft.correlation_id)
         if issue_id is None and self._adoption.is_on and draft.ticket.system == self._client.name:
             issue_id = self._adoption.linked(draft.ticket.id, CHANGE)
         if issue_id is None:
+            values = self._form.values(draft)
             self._leave_trace(draft)
             issue_id = self._create(draft, values)
-        elif not self._adoption.is_ours(self._adoption.read(issue_id)):
+            self._complete(issue_id, draft, values)
+        else:
+            self.complete(issue_id, draft)
+        return issue_id
+
+    def complete(self, issue_id: str, draft: ChangeDraft) -> None:
+        """Finish what an opening that was cut off left undone; all of it repeatable.
+
+        Raises:
+            PreconditionError: A person's change, which cannot be adopted.
+        """
+        values = self._form.values(draft)
+        if not self._adoption.is_ours(self._adoption.read(issue_id)):
             self._adopt(issue_id, draft, values)
         self._complete(issue_id, draft, values)
-        return issue_id
 
     def _adopt(self, issue_id: str, draft: ChangeDraft, values: Mapping[str, Any]) -> None:
         """Make a person's change ours while nobody has been asked; all of it repeatable.

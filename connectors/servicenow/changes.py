@@ -140,7 +140,7 @@ class ServiceNowChanges:
         values = self._drafts.values(draft)
         found = self.find(draft.correlation_id)
         if found is not None:
-            self._take_found(found, draft, values)
+            self.complete(found, draft)
             return found
         theirs = self._adoption.linked(draft.ticket) if self._settings.changes.adopt else None
         if theirs is not None:
@@ -151,7 +151,7 @@ class ServiceNowChanges:
             self._tasks.write(ref, draft)
         return ref
 
-    def _take_found(self, ref: ChangeRef, draft: ChangeDraft, values: Mapping[str, str]) -> None:
+    def complete(self, ref: ChangeRef, draft: ChangeDraft) -> None:
         """Complete what an earlier attempt left behind; a stranger's record is adopted or refused.
 
         Raises:
@@ -163,7 +163,7 @@ class ServiceNowChanges:
                 raise PreconditionError(
                     f"{ref} carries our correlation id, but was opened by somebody else"
                 )
-            self._adoption.adopt(ref, draft, values)
+            self._adoption.adopt(ref, draft, self._drafts.values(draft))
         elif draft.kind is ChangeKind.STANDARD:
             self._tasks.write(ref, draft)
 

@@ -54,6 +54,16 @@ class ChangeControl(Protocol):
         """
         ...
 
+    def complete(self, ref: ChangeRef, draft: ChangeDraft) -> None:
+        """Finish what an opening that was cut off left undone on a change that `find` returned.
+
+        It can be repeated, and never creates a change.
+
+        Raises:
+            PreconditionError: Somebody else opened it, and it cannot be adopted.
+        """
+        ...
+
     def open(self, draft: ChangeDraft) -> ChangeRef:
         """Find by correlation id first; else create, in state New, with nobody asked yet.
 

@@ -75,6 +75,7 @@ def _look_up(services: Services, handling: Handling, since: datetime) -> Handlin
     control = services.change_control(services.change_system_for(handling.ticket.system))
     found = control.find(key)
     if found is not None:
+        control.complete(found, plan.change_draft(services, handling))
         return _opened(services, handling, found)
     is_unanswered = moves.has_recorded(services, handling, UNANSWERED, correlation_id=key)
     terms = services.settings

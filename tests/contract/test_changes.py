@@ -346,6 +346,16 @@ def test_withdrawing_does_not_move_a_closed_change(harness: Harness) -> None:
     assert stands is harness.change_state(ref) is ChangeState.CLOSED
 
 
+def test_completing_what_is_whole_changes_nothing(harness: Harness) -> None:
+    ref, draft = opened(harness)
+    before = harness.changes.snapshot(ref)
+    harness.changes.complete(ref, draft)
+    after = harness.changes.snapshot(ref)
+    assert (after.text, after.state, after.correlation_id, after.window) == (
+        before.text, before.state, before.correlation_id, before.window,
+    )  # fmt: skip
+
+
 # --- telling
 def test_a_note_and_a_file_stand_once_on_the_change(harness: Harness) -> None:
     ref, _ = opened(harness)

@@ -81,6 +81,27 @@ def test_what_a_crash_left_undone_is_completed(world: World) -> None:
     assert world.count_changes(KEY) == 1
 
 
+def test_what_find_returns_after_a_crash_is_completed_without_opening_anything(
+    world: World,
+) -> None:
+    ticket = world.seed_ticket("please")
+    draft = world.draft(ticket, correlation_id=KEY)
+    rule = {"kind": "5xx", "method": "PUT", "path": "tiergate.change$", "user": "tiergate"}
+    blocked = world.sandbox.faults.add(rule)
+    with pytest.raises(OutcomeUnknownError):
+        world.changes.open(draft)
+    world.sandbox.faults.remove(blocked.id)
+    survivor = changes_of(world)
+    ref = survivor.find(KEY)
+    assert ref is not None
+    assert survivor.snapshot(ref).correlation_id == ""
+    for _ in range(2):
+        survivor.complete(ref, draft)
+    assert survivor.snapshot(ref).correlation_id == KEY
+    assert world.linked_changes(ticket) == (ref.id,)
+    assert world.count_changes(KEY) == 1
+
+
 def test_a_decoy_with_our_label_is_passed_over(world: World) -> None:
     decoy = world.seed_ticket("decoy")
     labels = {"update": {"labels": [{"add": label_of(KEY)}]}}

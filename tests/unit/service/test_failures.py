@@ -13,6 +13,7 @@ from engine.errors import (
     AuthenticationError,
     MissingRightError,
     NotApprovedError,
+    OutcomeUnknownError,
     PermanentError,
     RateLimitedError,
     TransientError,
@@ -448,3 +449,20 @@ def test_a_parked_ticket_that_could_not_be_told_at_first_is_told_the_reason() ->
     told = [note.text for note in world.ticket(ref).notes]
     assert any("perhaps" in text for text in told)
     assert not any("503 again" in text for text in told)
+
+
+def test_a_change_that_is_found_after_a_crash_is_completed_before_it_counts_as_opened() -> None:
+    seen: list[str] = []
+    world = memory_world()
+    lost = Failing("after changes.open", OutcomeUnknownError("no answer"))
+
+    def watch(point: str) -> None:
+        seen.append(point)
+        lost(point)
+
+    world.services = with_failure(world.services, watch)
+    ref = world.ask(JOIN)
+    world.pass_time(timedelta(minutes=10), stride=timedelta(minutes=1))
+    assert world.handling(ref).stage is Stage.AWAITING
+    assert seen.index("after changes.complete") < seen.index("before changes.submit")
+    assert len(world.changes.records) == 1
